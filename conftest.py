@@ -1,0 +1,42 @@
+"""What holds for every test: its fixtures, quick and private settings, and no emptying of tables."""
+
+from collections.abc import Iterator
+
+import pytest
+from django.conf import settings
+from django.core.cache import cache
+
+pytest_plugins = [
+    "pytester",
+    "loyaltycrm.local.fixtures.browser",
+    "loyaltycrm.local.fixtures.databases",
+    "loyaltycrm.local.fixtures.services",
+    "loyaltycrm.testing",
+]
+
+_FAULT_TIMEOUT_SECONDS = 600
+
+
+def pytest_configure() -> None:
+    """Settings for tests in this process; child processes get theirs from `committed_env`."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    settings.STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+    settings.WHITENOISE_AUTOREFRESH = True
+    settings.SECURE_SSL_REDIRECT = False
+    settings.MAILBOX_DIR = ""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if {"page", "browser", "new_context"} & set(getattr(item, "fixturenames", ())):
+            item.add_marker("browser")
+        if item.get_closest_marker("faults") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(_FAULT_TIMEOUT_SECONDS))
+
+
+@pytest.fixture(autouse=True)
+def _empty_cache() -> Iterator[None]:
+    """No test sees what another has counted: login limits live in the cache."""
+    yield
+    cache.clear()
