@@ -1,0 +1,1 @@
+"""The sample shop: a bakery with three counters, two years of visits, made from a seed by the product's own code."""
