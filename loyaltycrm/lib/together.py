@@ -1,0 +1,79 @@
+"""Several changes sent to the database as one statement.
+
+A till waits for each statement's way there and back, so what belongs to one event goes together. A part is one
+data-modifying statement, written where its table is written; nobody needs to know the others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from operator import methodcaller
+from typing import Any, Final
+
+from django.db import connection
+
+_IN_ISO: Final = methodcaller("isoformat")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One statement (INSERT, UPDATE or SELECT) under a name of its own; `%(value)s` in it are its values.
+
+    Parts see the tables as they were before any of them; one reads what another RETURNs by that part's name.
+    `answer` are two of its columns to be told, a text and a number.
+    """
+
+    name: str
+    statement: str
+    values: Mapping[str, Any]
+    answer: str = ""
+
+
+def run_together(parts: Sequence[Part]) -> dict[str, list[tuple[str, int]]]:
+    """Run all parts as one statement; return, by the part's name, the answers of those that have some."""
+    statements = ", ".join(f"{part.name} AS ({part.statement})" for part in parts)
+    answers = " UNION ALL ".join(
+        f"SELECT '{part.name}', {part.answer} FROM {part.name}"  # noqa: S608
+        for part in parts
+        if part.answer
+    )
+    values = {name: value for part in parts for name, value in part.values.items()}
+    found: dict[str, list[tuple[str, int]]] = {part.name: [] for part in parts}
+    with connection.cursor() as cursor:
+        cursor.execute(f"WITH {statements} {answers or 'SELECT WHERE false'}", values)
+        for name, text, number in cursor.fetchall():
+            found[name].append((text, number))
+    return found
+
+
+def rows_part(name: str, statement: str, columns: str, rows: Sequence[Mapping[str, Any]], *, answer: str = "") -> Part:
+    """A part about rows: `{rows}` in its statement stands for them as a table called `given`.
+
+    `columns` are their names and types. One row is sent value by value, which is quick; any other number as one JSON
+    array, so that the statement stays the same and prepared.
+    """
+    if len(rows) == 1:
+        values = {f"{name}_{column}": as_text(rows[0][column]) for column, _type in _columns(columns)}
+        return Part(name, statement.replace("{rows}", _one_row(name, columns)), values, answer)
+    several = f"jsonb_to_recordset(%({name}_rows)s::jsonb) AS given({columns})"
+    return Part(name, statement.replace("{rows}", several), {f"{name}_rows": json.dumps(rows, default=_IN_ISO)}, answer)
+
+
+@cache
+def _columns(columns: str) -> list[tuple[str, str]]:
+    pairs = (column.split() for column in columns.split(","))
+    return [(name, kind) for name, kind in pairs]
+
+
+@cache
+def _one_row(name: str, columns: str) -> str:
+    values = ", ".join(f"%({name}_{column})s::{kind}" for column, kind in _columns(columns))
+    return f"(VALUES ({values})) AS given({', '.join(column for column, _type in _columns(columns))})"
+
+
+def as_text(value: Any) -> Any:
+    """A number as text: by itself it would be sent in the smallest type that holds it, a statement for each type."""
+    return str(value) if isinstance(value, int | str) else value
