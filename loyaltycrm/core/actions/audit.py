@@ -1,0 +1,70 @@
+"""Writing the audit log, in the transaction of the change it tells of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from loyaltycrm.core.models import AuditEvent, User
+from loyaltycrm.lib.together import Part
+
+_api_key: ContextVar[int | None] = ContextVar("api_key", default=None)
+
+_INSERT: Final = """
+    INSERT INTO core_auditevent (at, by_id, action, subject_type, subject_id, data)
+    VALUES (%(audit_at)s, %(audit_by)s, %(audit_action)s, %(audit_type)s, %(audit_subject)s, %(audit_data)s::jsonb)"""
+
+
+@contextmanager
+def through_api_key(pk: int) -> Iterator[None]:
+    """Let every audit row written meanwhile say through which API key the change came (`data["api_key"]`)."""
+    token = _api_key.set(pk)
+    try:
+        yield
+    finally:
+        _api_key.reset(token)
+
+
+def _told(data: dict[str, Any] | None) -> dict[str, Any]:
+    pk = _api_key.get()
+    return (data or {}) if pk is None else {**(data or {}), "api_key": pk}
+
+
+def record(
+    action: str, subject: models.Model | None, *, by: User | None, data: dict[str, Any] | None = None
+) -> AuditEvent:
+    """Write one audit row. `by` is None when the system itself acts.
+
+    Must be called inside the transaction of the change; raises `TransactionManagementError` outside one.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise transaction.TransactionManagementError("An audit row belongs to the transaction of its change.")
+    return AuditEvent.objects.create(
+        by=by,
+        action=action,
+        subject_type=subject._meta.label_lower if subject is not None else "",
+        subject_id=subject.pk if subject is not None else None,
+        data=_told(data),
+    )
+
+
+def part(action: str, subject: models.Model, *, by: User | None, data: dict[str, Any]) -> Part:
+    """The same row as a part of the statement that makes the change, where each statement counts."""
+    return Part(
+        "audit",
+        _INSERT,
+        {
+            "audit_at": timezone.now(),
+            "audit_by": by.pk if by else None,
+            "audit_action": action,
+            "audit_type": subject._meta.label_lower,
+            "audit_subject": subject.pk,
+            "audit_data": json.dumps(_told(data)),
+        },
+    )

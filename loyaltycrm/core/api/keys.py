@@ -1,0 +1,78 @@
+"""Who asks: the key of a till, what it may do, and how often."""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import timedelta
+from typing import Any, Final, cast
+
+from django.conf import settings
+from django.core.cache import cache
+from django.http import HttpRequest
+from django.utils import timezone, translation
+from django.utils.translation import gettext as _
+from ninja.security import HttpBearer
+from redis.exceptions import RedisError
+
+from loyaltycrm.core.api.errors import ApiError
+from loyaltycrm.core.models import ApiKey, Scope
+from loyaltycrm.lib.tokens import hash_token
+
+logger = logging.getLogger("loyaltycrm.api")
+USE_NOTED_EVERY: Final = timedelta(minutes=1)
+WINDOW_SECONDS: Final = 60
+WITHOUT_REDIS_SECONDS: Final = 30
+
+
+class TillKey(HttpBearer):
+    """Lets a key in that is open and has the scope (None: any key). One query."""
+
+    def __init__(self, scope: Scope | None = None) -> None:
+        super().__init__()
+        self.scope = scope
+
+    def authenticate(self, request: HttpRequest, token: str) -> ApiKey | None:
+        now = timezone.now()
+        key = ApiKey.objects.opened_by(hash_token(token), now).select_related("store").first()
+        if key is None:
+            return None
+        if "Accept-Language" not in request.headers:
+            translation.activate(key.language)
+        if not key.store.is_active:
+            raise ApiError(403, "store_closed", _("This store is closed. Ask an admin."))
+        if self.scope is not None and not key.may(self.scope):
+            raise ApiError(403, "scope_missing", _("This till may not do this. Ask an admin."), field=self.scope)
+        _refuse_too_many(key)
+        if key.last_used_at is None or key.last_used_at < now - USE_NOTED_EVERY:
+            ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
+        return key
+
+
+def key_of(request: HttpRequest) -> ApiKey:
+    """The key that a request came with. Only for operations behind `TillKey`."""
+    return cast(ApiKey, cast(Any, request).auth)
+
+
+class _Redis:
+    """When Redis was last seen to be away: it is left alone for a while, so that no till waits for it."""
+
+    away_until = 0.0
+
+
+def _refuse_too_many(key: ApiKey) -> None:
+    """Count this request; raises `ApiError` beyond the limit. Without Redis nobody is refused."""
+    limit: int = settings.API_REQUESTS_PER_MINUTE
+    window, left = divmod(int(time.time()), WINDOW_SECONDS)
+    if not limit or time.monotonic() < _Redis.away_until:
+        return
+    name = f"api:{key.pk}:{window}"
+    try:
+        cache.add(name, 0, 2 * WINDOW_SECONDS)
+        count = cache.incr(name)
+    except (RedisError, OSError, ValueError):
+        _Redis.away_until = time.monotonic() + WITHOUT_REDIS_SECONDS
+        logger.warning("Redis is away: the API counts no requests for now.")
+        return
+    if count > limit:
+        raise ApiError(429, headers={"Retry-After": str(WINDOW_SECONDS - left)})

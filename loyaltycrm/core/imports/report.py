@@ -1,0 +1,90 @@
+"""What became of an import's rows, as JSON and as tables of the refused rows, ready to mend and send again."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from loyaltycrm.core.imports.run import ImportedFile, ImportRun
+from loyaltycrm.lib.rows import RETURNED_COLUMNS
+
+COUNTS = ("read", "accepted", "unchanged", "refused", "conflicts")
+
+
+def write_report(run: ImportRun, path: Path) -> None:
+    """Write the account of a run as JSON, row by row, however many were refused.
+
+    `{dry_run, read, accepted, unchanged, refused, conflicts, files: [{file, path, holds, encoding, …counts,
+    refusals: [{file, line, column, reason, kind}]}], skipped, notes}`; `kind` is refused or conflict.
+    """
+    counts = [file.counts() for file in run.files]
+    head = {
+        "dry_run": run.dry_run,
+        **{name: sum(one[name] for one in counts) for name in COUNTS},
+        "skipped": run.skipped,
+        "notes": run.notes,
+    }
+    with path.open("w", encoding="utf-8") as out:
+        out.write(_dumped(head).removesuffix("}") + ', "files": [')
+        for position, (file, of_file) in enumerate(zip(run.files, counts, strict=True)):
+            out.write("," if position else "")
+            _write_file(out, file, of_file)
+        out.write("\n]}\n")
+
+
+def _write_file(out: TextIO, file: ImportedFile, counts: dict[str, int]) -> None:
+    about = {
+        "file": file.table.path.name,
+        "path": str(file.table.path),
+        "holds": file.name,
+        "encoding": file.table.encoding,
+        "separator": file.table.separator,
+        **counts,
+    }
+    out.write("\n" + _dumped(about).removesuffix("}") + ', "refusals": [')
+    for position, (line, state, column, reason) in enumerate(file.stage.not_taken(file.number)):
+        refusal = {"file": file.table.path.name, "line": line, "column": column, "reason": reason, "kind": state}
+        out.write(("," if position else "") + "\n" + _dumped(refusal))
+    out.write("]}")
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def reject_path(path: Path, file: ImportedFile, *, main: str | None) -> Path:
+    """Where a file's refused rows go: `path` itself for the main one, else `path` with the file's name before its end.
+
+    rejected.csv → rejected.refunds.csv
+    """
+    return path if file.name == main else path.with_name(f"{path.stem}.{file.name}{path.suffix or '.csv'}")
+
+
+def write_rejects(file: ImportedFile, path: Path) -> int:
+    """Write a file's refused and conflicting rows, each led by its line, column and reason; return how many.
+
+    Same separator and columns as the file it came from, in UTF-8; the import takes the table as it is once mended.
+    """
+    keep = [index for index, name in enumerate(file.table.columns) if name not in RETURNED_COLUMNS]
+    width = len(file.table.columns)
+    written = 0
+    with path.open("w", encoding="utf-8-sig", newline="") as out:
+        table = csv.writer(out, delimiter=file.table.separator, lineterminator="\n")
+        table.writerow([*RETURNED_COLUMNS, *(file.table.columns[index] for index in keep)])
+        for line, column, reason, cells in _with_cells(file):
+            padded = cells + [""] * (width - len(cells))
+            shown = [padded[index] for index in keep] + padded[width:]
+            table.writerow([line, column, reason, *(cell.encode("utf-8", "replace").decode() for cell in shown)])
+            written += 1
+    return written
+
+
+def _with_cells(file: ImportedFile) -> Iterator[tuple[int, str, str, list[str]]]:
+    """The refused rows with their cells as written, by reading the file once more beside the list of refusals."""
+    rows = file.table.rows()
+    for line, _state, column, reason in file.stage.not_taken(file.number):
+        cells = next((row.cells for row in rows if row.line == line), [])
+        yield line, column, reason, cells

@@ -1,0 +1,82 @@
+"""Programme settings that a manager edits: registered with a default, stored as dated rows.
+
+Each app declares its own knobs in `<app>/knobs.py` with `declare(...)`; `value(key)` reads one.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from django.utils.translation import gettext_lazy as _
+
+from loyaltycrm.core.models import KnobValue
+
+Unit = Literal["", "%", "attempts", "days", "hours", "minutes", "months", "points", "visits"]
+
+
+@dataclass(frozen=True, slots=True)
+class Knob:
+    """One setting: its key, kind, default, bounds, and the words it is shown with (lazy texts).
+
+    `pattern` is the regular expression that the whole of a text must match. `group` is the heading it stands under.
+    """
+
+    key: str
+    default: int | float | bool | str
+    label: Any
+    help: Any
+    minimum: float | None = None
+    maximum: float | None = None
+    unit: Unit = ""
+    pattern: str = ""
+    group: Any = ""
+
+    @property
+    def kind(self) -> type:
+        return type(self.default)
+
+
+REGISTRY: dict[str, Knob] = {}
+
+
+def declare(knob: Knob) -> Knob:
+    """Register a knob; two of one key are a programming error."""
+    if knob.key in REGISTRY:
+        raise ValueError(f"Two settings are called {knob.key}.")
+    REGISTRY[knob.key] = knob
+    return knob
+
+
+def values() -> dict[str, Any]:
+    """Every knob's value in force: the newest stored one, else the default. One query."""
+    stored = dict(KnobValue.objects.order_by("key", "-set_at", "-id").distinct("key").values_list("key", "value"))
+    return {key: stored.get(key, knob.default) for key, knob in REGISTRY.items()}
+
+
+def value(knob: Knob) -> Any:
+    """The value in force of one knob."""
+    newest = KnobValue.objects.filter(key=knob.key).order_by("-set_at", "-id").values_list("value", flat=True).first()
+    return knob.default if newest is None else newest
+
+
+PHONE_COUNTRY = declare(
+    Knob(
+        "phone_country",
+        "LV",
+        label=_("Country of phone numbers"),
+        help=_("Numbers typed without a country code are read as numbers of this country: two letters, such as LV."),
+        pattern="[A-Z]{2}",
+        group=_("Contact"),
+    )
+)
+OWN_CONFIRMATION_HOURS = declare(
+    Knob(
+        key="own_confirmation_hours",
+        default=24,
+        label=_("Hours before the only manager may confirm alone"),
+        help=_("Where nobody else could approve, the person who asked confirms after this time."),
+        minimum=1,
+        maximum=336,
+        unit="hours",
+        group=_("Approvals"),
+    )
+)

@@ -1,0 +1,19 @@
+from loyaltycrm.core.models.api_key import ApiKey, Scope
+from loyaltycrm.core.models.audit import AuditEvent
+from loyaltycrm.core.models.company import Company
+from loyaltycrm.core.models.idempotency import IdempotencyRecord
+from loyaltycrm.core.models.knob import KnobValue
+from loyaltycrm.core.models.store import Store
+from loyaltycrm.core.models.user import Role, User
+
+__all__ = [
+    "ApiKey",
+    "AuditEvent",
+    "Company",
+    "IdempotencyRecord",
+    "KnobValue",
+    "Role",
+    "Scope",
+    "Store",
+    "User",
+]
