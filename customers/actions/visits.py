@@ -1,0 +1,176 @@
+"""Recording visits and refunds as facts. What they earn is the business of `rewards.actions.earning`."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import unicodedata
+from datetime import datetime, timedelta
+
+from django.db.models import Q, Sum
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from customers.models import Customer, Merge, PaymentMethod, Refund, Visit, VisitChannel
+from loyaltycrm.core.errors import Conflict, Refused
+from loyaltycrm.core.models import Store, User
+from loyaltycrm.lib.inserting import insert_unless_known
+
+LARGEST_VISIT_CENTS = 100_000_000
+OLDEST_VISIT = timedelta(days=366 * 30)
+CLOCK_TOLERANCE = timedelta(minutes=10)
+RECEIPT_LENGTH = 64
+UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def receipt_key(receipt_id: str) -> str:
+    """What makes two receipt numbers the same: blanks, case and width of letters do not count."""
+    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", receipt_id)).casefold()
+
+
+def is_whole(number: object) -> bool:
+    """Whether it is a whole number as such: no half, no NaN, no text, no yes or no."""
+    return type(number) is int
+
+
+def checked_receipt(receipt_id: str) -> str:
+    """The receipt number without blanks around it; a new one for none. Raises `Refused` for what cannot be one."""
+    receipt_id = receipt_id.strip() or f"T-{secrets.token_hex(6).upper()}"
+    if any(unicodedata.category(letter) in UNSEEN for letter in receipt_id):
+        raise Refused(_("Remove the characters that cannot be seen"), field="receipt_id")
+    if len(receipt_id) > RECEIPT_LENGTH or len(receipt_key(receipt_id)) > RECEIPT_LENGTH:
+        raise Refused(_("Shorten this to %(count)s characters") % {"count": RECEIPT_LENGTH}, field="receipt_id")
+    return receipt_id
+
+
+def insert_visit(
+    *,
+    customer: Customer | None,
+    store: Store,
+    net_cents: int,
+    discount_cents: int = 0,
+    receipt_id: str = "",
+    occurred_at: datetime | None = None,
+    payment_method: str = PaymentMethod.UNKNOWN,
+    channel: str = VisitChannel.TILL,
+    note: str = "",
+    by: User | None,
+) -> tuple[Visit, bool]:
+    """Write a visit; return it and whether it is new.
+
+    The same receipt of the same store with the same content is the visit that exists already. Amounts are in cents,
+    `net_cents` what was paid. Raises `Conflict` when the receipt is known with other content, `Refused` for an
+    amount or time that cannot be.
+    """
+    sent_for, customer = customer, customer and customer.current
+    now = timezone.now()
+    occurred_at = occurred_at or now
+    if not all(is_whole(cents) and 0 <= cents <= LARGEST_VISIT_CENTS for cents in (net_cents, discount_cents)):
+        raise Refused(_("Enter an amount from 0.00 to 1,000,000.00."), field="amount")
+    if occurred_at > now + CLOCK_TOLERANCE:
+        raise Refused(_("The time of the visit lies in the future. Check the clock of the till."), field="occurred_at")
+    if occurred_at < now - OLDEST_VISIT:
+        raise Refused(_("The visit is more than 30 years old. Check its date."), field="occurred_at")
+    receipt_id = checked_receipt(receipt_id)
+    visit = Visit(
+        store=store,
+        receipt_key=receipt_key(receipt_id),
+        customer=customer,
+        receipt_id=receipt_id,
+        channel=channel,
+        payment_method=payment_method,
+        occurred_at=occurred_at,
+        business_date=store.business_date(occurred_at),
+        gross_cents=net_cents + discount_cents,
+        discount_cents=discount_cents,
+        net_cents=net_cents,
+        note=note,
+        recorded_by=by,
+    )
+    if insert_unless_known(visit, unique=["store", "receipt_key"]):
+        return visit, True
+    visit = Visit.objects.get(store=store, receipt_key=visit.receipt_key)
+    is_theirs = visit.customer == customer or (sent_for is not None and was_theirs(visit, sent_for))
+    if not is_theirs or (visit.net_cents, visit.discount_cents) != (net_cents, discount_cents):
+        words = _("Receipt %(receipt)s is known already with another amount or customer. Check the number.")
+        if visit.voided_at is not None:
+            words = _("Receipt %(receipt)s was undone. Leave the number out, or add a letter to it.")
+        raise Conflict(words % {"receipt": receipt_id}, field="receipt_id")
+    return visit, False
+
+
+def insert_refund(
+    *,
+    visit: Visit,
+    net_cents: int,
+    receipt_id: str,
+    store: Store,
+    occurred_at: datetime | None = None,
+    by: User | None,
+) -> tuple[Refund, bool]:
+    """Write money given back on a visit, in positive cents; return it and whether it is new.
+
+    Raises `Refused` when more would be given back than was paid or before it was paid, `Conflict` for a known refund
+    receipt with other content.
+    """
+    now = timezone.now()
+    occurred_at = occurred_at or now
+    receipt_id = checked_receipt(receipt_id)
+    key = receipt_key(receipt_id)
+    visit = Visit.objects.select_for_update(of=("self",)).get(pk=visit.pk)
+    known = Refund.objects.filter(store=store, receipt_key=key).first()
+    if known is not None:
+        if (known.visit_id, known.net_cents) != (visit.pk, net_cents):
+            raise Conflict(_("Refund %(receipt)s is known already with other content.") % {"receipt": receipt_id})
+        return known, False
+    if visit.voided_at is not None:
+        raise Refused(_("This visit was undone; nothing is left to refund."))
+    given_back = visit.refunds.aggregate(cents=Sum("net_cents"))["cents"] or 0
+    if not is_whole(net_cents) or not 0 < net_cents <= visit.net_cents - given_back:
+        raise Refused(_("Enter an amount up to what was paid on this receipt and not given back yet."), field="amount")
+    if occurred_at < visit.occurred_at:
+        raise Refused(_("A refund cannot be earlier than its visit."), field="occurred_at")
+    if occurred_at > now + CLOCK_TOLERANCE:
+        raise Refused(_("The time of the refund lies in the future. Check the clock of the till."), field="occurred_at")
+    refund = Refund(
+        visit=visit,
+        store=store,
+        receipt_id=receipt_id,
+        receipt_key=key,
+        occurred_at=occurred_at,
+        business_date=store.business_date(occurred_at),
+        net_cents=net_cents,
+        recorded_by=by,
+    )
+    if not insert_unless_known(refund, unique=["store", "receipt_key"]):
+        raise Conflict(_("Refund %(receipt)s is known already with other content.") % {"receipt": receipt_id})
+    return refund, True
+
+
+def mark_undone(*, visit: Visit, reason: str = "", by: User | None) -> Visit:
+    """Mark a visit as undone, with the reason where a manager voids it. Raises `Refused` when it was undone before."""
+    undone = Visit.objects.filter(pk=visit.pk, voided_at__isnull=True).update(
+        voided_at=timezone.now(), voided_by=by, void_reason=reason
+    )
+    if not undone:
+        raise Refused(_("This visit was undone already."))
+    visit.refresh_from_db()
+    return visit
+
+
+def was_theirs(visit: Visit, customer: Customer) -> bool:
+    """Whether this customer was the same person to us as the visit's when it was recorded: merges stood then.
+
+    `customer` is whom the receipt was sent for, not whom that profile leads to now. Both may have been merged since.
+    """
+    if visit.customer_id is None:
+        return False
+    then = Merge.objects.filter(Q(undone_at__isnull=True) | Q(undone_at__gte=visit.recorded_at))
+    then = then.filter(merged_at__lte=visit.recorded_at)
+    people, found = set[int](), {customer.pk}
+    while found != people:
+        people = found
+        pairs = then.filter(Q(survivor__in=people) | Q(merged__in=people)).values_list("survivor", "merged")
+        found = people.union(*pairs)
+    now_theirs = Q(pk=visit.customer_id) | Q(merged_into=visit.customer_id)
+    return Customer.objects.filter(now_theirs, pk__in=people).exists()

@@ -1,0 +1,157 @@
+"""What staff type about a customer."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, cast
+
+from django import forms
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from customers.models import Customer
+from customers.queries import Preference
+from loyaltycrm.core.forms import DeskFormMixin
+from loyaltycrm.core.models import Store
+
+
+class LineField(forms.CharField):
+    """One line of text; characters that cannot be seen count as blanks."""
+
+    def to_python(self, value: Any) -> str:
+        seen = "".join(sign if sign.isprintable() else " " for sign in str(value or ""))
+        return str(super().to_python(seen) or "")
+
+
+class DayField(forms.DateField):
+    """A day, as the browser's calendar sends it or as people type it: 2026-07-14 or 14.07.2026."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(
+            input_formats=["%Y-%m-%d", "%d.%m.%Y", "%d.%m.%Y."],
+            widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"}),
+            **kwargs,
+        )
+
+    def to_python(self, value: Any) -> dt.date | None:
+        if isinstance(value, str) and not value.isascii():
+            raise ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
+
+
+class CustomerForm(DeskFormMixin, forms.Form):
+    """What is known about a customer."""
+
+    purpose = _("To save this customer")
+    submit_label = _("Save customer")
+
+    first_name = LineField(label=_("First name"), max_length=80, required=False)
+    last_name = LineField(label=_("Last name"), max_length=80, required=False)
+    phone = LineField(label=_("Phone"), max_length=40, required=False)
+    email = forms.EmailField(label=_("Email"), max_length=254, required=False)
+    birthday = DayField(label=_("Birthday"), required=False)
+    language = forms.ChoiceField(label=_("Language of mails"), choices=settings.LANGUAGES, widget=forms.RadioSelect)
+    home_store = forms.ModelChoiceField(
+        label=_("Usual store"), queryset=Store.objects.none(), required=False, empty_label=_("None")
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("first_name", "last_name", "phone", "email"):
+            self.fields[name].widget.attrs["autocomplete"] = "off"
+        self.fields["phone"].widget.attrs["inputmode"] = "tel"
+        cast("forms.ModelChoiceField[Store]", self.fields["home_store"]).queryset = Store.objects.filter(is_active=True)
+
+
+class NewCustomerForm(CustomerForm):
+    """A customer who is added at a desk."""
+
+    purpose = _("To add this customer")
+    submit_label = _("Add customer")
+
+    card = LineField(label=_("Card"), max_length=64, required=False)
+    offers_by_email = forms.BooleanField(label=_("Agreed to offers by email"), required=False)
+    surveys_by_email = forms.BooleanField(label=_("Agreed to surveys by email"), required=False)
+    someone_else = forms.BooleanField(label=_("This is another person: add them too"), required=False)
+
+    field_order = (
+        "first_name", "last_name", "phone", "email", "card", "birthday", "language", "home_store", "offers_by_email",
+        "surveys_by_email", "someone_else",
+    )  # fmt: skip
+
+
+class CardForm(DeskFormMixin, forms.Form):
+    """One more card."""
+
+    purpose = _("To add this card")
+    submit_label = _("Add card")
+
+    card = LineField(
+        label=_("Number on the card"),
+        max_length=64,
+        error_messages={"required": _("Enter the number on the card")},
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+
+
+class ConsentForm(DeskFormMixin, forms.Form):
+    """Yes or no for each list, as the customer said it; blank where nothing was said."""
+
+    purpose = _("To save what the customer said")
+    submit_label = _("Save")
+
+    def __init__(self, *args: Any, preferences: list[Preference], **kwargs: Any) -> None:
+        self.preferences = preferences
+        self.base_fields = {  # type: ignore[misc]
+            preference.key: forms.ChoiceField(
+                label=preference.label,
+                choices=[("yes", _("Yes")), ("no", _("No"))],
+                widget=forms.RadioSelect,
+                required=False,
+                initial="" if preference.since is None else "yes" if preference.given else "no",
+            )
+            for preference in preferences
+        }
+        super().__init__(*args, **kwargs)
+
+    def answers(self) -> list[tuple[Preference, bool]]:
+        """What was said now and differs from what holds."""
+        return [
+            (preference, said == "yes")
+            for preference in self.preferences
+            if (said := self.cleaned_data.get(preference.key, ""))
+            and (preference.since is None or preference.given != (said == "yes"))
+        ]
+
+
+class FlagForm(DeskFormMixin, forms.Form):
+    """A manager's own word on whether a customer is loyal."""
+
+    purpose = _("To set this flag")
+    submit_label = _("Set flag")
+
+    loyal = forms.ChoiceField(
+        label=_("This customer is"),
+        choices=[("yes", _("Loyal")), ("no", _("Not loyal"))],
+        widget=forms.RadioSelect,
+    )
+    reason = LineField(
+        label=_("Why"),
+        max_length=200,
+        error_messages={"required": _("Write why, in a few words.")},
+        help_text=_("Everybody who opens the customer sees it."),
+    )
+    ends_on = DayField(
+        label=_("Last day"),
+        error_messages={"required": _("Choose a last day from today up to a year ahead.")},
+        help_text=_("After it the score holds again. At most a year ahead."),
+    )
+
+
+def values_of(customer: Customer) -> dict[str, Any]:
+    """What a form about this customer begins with."""
+    return {
+        name: getattr(customer, name)
+        for name in ("first_name", "last_name", "phone", "email", "birthday", "language", "home_store")
+    }

@@ -1,0 +1,40 @@
+from customers.models.classification import Classification, ClassificationRun, Group, GroupChange, LoyaltyFlag
+from customers.models.consent import Channel, ConsentEvent, ContactHold, Purpose, SuppressedAddress
+from customers.models.customer import Customer, Identifier, SearchTerm
+from customers.models.membership import Membership
+from customers.models.merge import Merge, MergedRows
+from customers.models.product import Product
+from customers.models.signal import EvidenceKind, Signal
+from customers.models.token import UnsubscribeToken
+from customers.models.value import CustomerValue, ValueFit
+from customers.models.visit import PaymentMethod, Refund, Visit, VisitChannel, VisitLine
+
+__all__ = [
+    "Channel",
+    "Classification",
+    "ClassificationRun",
+    "ConsentEvent",
+    "ContactHold",
+    "Customer",
+    "CustomerValue",
+    "EvidenceKind",
+    "Group",
+    "GroupChange",
+    "Identifier",
+    "LoyaltyFlag",
+    "Membership",
+    "Merge",
+    "MergedRows",
+    "PaymentMethod",
+    "Product",
+    "Purpose",
+    "Refund",
+    "SearchTerm",
+    "Signal",
+    "SuppressedAddress",
+    "UnsubscribeToken",
+    "ValueFit",
+    "Visit",
+    "VisitChannel",
+    "VisitLine",
+]

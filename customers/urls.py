@@ -1,0 +1,19 @@
+from django.urls import URLPattern, path
+
+from customers.views import public, staff
+from customers.views.value import value
+
+app_name = "customers"
+
+urlpatterns: list[URLPattern] = [
+    path("customers/new/", staff.create, name="create"),
+    path("customers/value/", value, name="value"),
+    path("customers/<int:pk>/edit/", staff.edit, name="edit"),
+    path("customers/<int:pk>/card/", staff.card, name="card"),
+    path("customers/<int:pk>/consent/", staff.consent, name="consent"),
+    path("customers/<int:pk>/contact/", staff.contact, name="contact"),
+    path("customers/<int:pk>/flag/", staff.flag, name="flag"),
+    path("customers/<int:pk>/flag/end/", staff.lift, name="lift_flag"),
+    path("u/<str:token>/", public.Unsubscribe.as_view(), name="unsubscribe"),
+    path("u/<str:token>", public.Unsubscribe.as_view()),
+]
