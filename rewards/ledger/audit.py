@@ -1,0 +1,280 @@
+"""The check of the ledger's promises on the real rows: set-based sums first, then every account replayed.
+
+Each rule is a query that returns the rows that break it, so a finding names its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db import connection, transaction
+
+from rewards.ledger.recheck import differences
+from rewards.ledger.recheck_facts import facts_that_differ
+from rewards.programme import read_programmes
+
+ACCOUNTS_PER_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One broken promise: the rule in words, the table and id of the row, and what is wrong with it."""
+
+    rule: str
+    table: str
+    row_id: int
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    words: str
+    table: str
+    query: str
+
+
+_RULES = [
+    _Rule(
+        "a posting moves a positive number of points between a customer and the account that its kind names",
+        "rewards_posting",
+        """SELECT p.id, format('%s: %s points, %s to %s', p.reference, p.points, s.kind, d.kind)
+           FROM rewards_posting p JOIN rewards_account s ON s.id = p.source_id
+           JOIN rewards_account d ON d.id = p.destination_id
+           WHERE p.points <= 0 OR (p.kind, s.kind, d.kind) NOT IN (
+               ('earn', 'issued', 'customer'), ('goodwill', 'goodwill', 'customer'),
+               ('redeem', 'customer', 'redeemed'), ('give_back', 'redeemed', 'customer'),
+               ('take_back', 'customer', 'issued'), ('take_back', 'customer', 'goodwill'),
+               ('adjust', 'adjusted', 'customer'), ('adjust', 'customer', 'adjusted'),
+               ('take_back', 'customer', 'adjusted'), ('give_back', 'adjusted', 'customer'),
+               ('opening', 'opening', 'customer'), ('expire', 'customer', 'lapsed'),
+               ('earn', 'partner', 'customer'), ('redeem', 'customer', 'partner'),
+               ('take_back', 'customer', 'partner'), ('give_back', 'partner', 'customer'),
+               ('move', 'customer', 'customer'), ('move_debt', 'customer', 'customer'))""",
+    ),
+    _Rule(
+        "a posting of a partner moves points from or to the account of the partner that its reference names",
+        "rewards_posting",
+        """SELECT p.id, format('%s: %s to %s', p.reference, s.id, d.id)
+           FROM rewards_posting p JOIN rewards_account s ON s.id = p.source_id
+           JOIN rewards_account d ON d.id = p.destination_id
+           WHERE coalesce(s.partner_id, d.partner_id)::text IS DISTINCT FROM
+               CASE WHEN p.reference LIKE 'partner:%' THEN split_part(p.reference, ':', 2) END""",
+    ),
+    _Rule(
+        "the book balance of a customer is the sum of the postings",
+        "rewards_account",
+        """SELECT a.id, format('book balance %s, postings %s', a.book_balance, coalesce(sum(m.points), 0))
+           FROM rewards_account a LEFT JOIN (
+               SELECT destination_id AS account_id, points FROM rewards_posting
+               UNION ALL SELECT source_id, -points FROM rewards_posting) m ON m.account_id = a.id
+           WHERE a.kind = 'customer' GROUP BY a.id HAVING a.book_balance <> coalesce(sum(m.points), 0)""",
+    ),
+    _Rule(
+        "the book balance of a customer is the sum of the lots less the arrears",
+        "rewards_account",
+        """SELECT a.id, format('book balance %s, lots %s, arrears %s', a.book_balance,
+                               coalesce(sum(l.remaining), 0), a.arrears)
+           FROM rewards_account a LEFT JOIN rewards_lot l ON l.account_id = a.id WHERE a.kind = 'customer'
+           GROUP BY a.id HAVING a.book_balance <> coalesce(sum(l.remaining), 0) - a.arrears""",
+    ),
+    _Rule(
+        "arrears are never negative and are the sum of what postings added and repaid",
+        "rewards_account",
+        """SELECT a.id, format('arrears %s, postings %s', a.arrears, coalesce(sum(m.change), 0))
+           FROM rewards_account a LEFT JOIN rewards_posting p ON a.id IN (p.source_id, p.destination_id)
+           CROSS JOIN LATERAL (SELECT CASE
+               WHEN p.kind = 'move_debt' AND a.id = p.destination_id THEN -p.arrears_change
+               WHEN p.kind = 'move' AND (a.id = p.source_id) <> (p.arrears_change > 0) THEN 0
+               ELSE p.arrears_change END) AS m(change)
+           WHERE a.kind = 'customer' AND (a.arrears <> 0 OR p.arrears_change <> 0)
+           GROUP BY a.id HAVING a.arrears < 0 OR a.arrears <> coalesce(sum(m.change), 0)""",
+    ),
+    _Rule(
+        "what remains of a lot is its points less all uses, and never negative",
+        "rewards_lot",
+        """SELECT l.id, format('%s: %s of %s left, uses %s', l.reference, l.remaining, l.points,
+                               coalesce(sum(u.points), 0))
+           FROM rewards_lot l LEFT JOIN rewards_lotuse u ON u.lot_id = l.id GROUP BY l.id
+           HAVING l.remaining < 0 OR l.remaining <> l.points - coalesce(sum(u.points), 0)""",
+    ),
+    _Rule(
+        "a posting from a customer takes its points from lots or adds them to the arrears",
+        "rewards_posting",
+        """SELECT p.id, format('%s: %s points, uses %s, arrears %s', p.reference, p.points,
+                               coalesce(sum(u.points), 0), p.arrears_change)
+           FROM rewards_posting p JOIN rewards_account s ON s.id = p.source_id AND s.kind = 'customer'
+           LEFT JOIN rewards_lotuse u ON u.posting_id = p.id WHERE p.kind NOT IN ('move', 'move_debt') GROUP BY p.id
+           HAVING p.points <> coalesce(sum(u.points), 0) + p.arrears_change""",
+    ),
+    _Rule(
+        "a posting to a customer opens or refills lots with all of its points and repays arrears out of them",
+        "rewards_posting",
+        """SELECT p.id, format('%s: %s points, lots %s, refilled %s, repaid %s', p.reference, p.points,
+                               coalesce(l.points, 0), coalesce(u.refilled, 0), coalesce(u.repaid, 0))
+           FROM rewards_posting p JOIN rewards_account d ON d.id = p.destination_id AND d.kind = 'customer'
+           LEFT JOIN (SELECT posting_id, sum(points) AS points FROM rewards_lot GROUP BY 1) l ON l.posting_id = p.id
+           LEFT JOIN (SELECT posting_id, -sum(least(points, 0)) AS refilled, sum(greatest(points, 0)) AS repaid
+                      FROM rewards_lotuse GROUP BY 1) u ON u.posting_id = p.id
+           WHERE p.kind NOT IN ('move', 'move_debt') AND (p.points <> coalesce(l.points, 0) + coalesce(u.refilled, 0)
+              OR -p.arrears_change <> coalesce(u.repaid, 0))""",
+    ),
+    _Rule(
+        "a posting of a merge takes from one customer's lots or arrears what it adds to the other's",
+        "rewards_posting",
+        """SELECT p.id, format('%s: %s points, taken %s, opened %s, repaid %s, arrears %s', p.reference, p.points,
+                               taken.points, opened.points, repaid.points, p.arrears_change)
+           FROM rewards_posting p, LATERAL (
+               SELECT coalesce(sum(u.points), 0) AS points FROM rewards_lotuse u JOIN rewards_lot l ON l.id = u.lot_id
+               WHERE u.posting_id = p.id AND l.account_id = p.source_id) taken, LATERAL (
+               SELECT coalesce(sum(u.points), 0) AS points FROM rewards_lotuse u JOIN rewards_lot l ON l.id = u.lot_id
+               WHERE u.posting_id = p.id AND l.account_id = p.destination_id) repaid, LATERAL (
+               SELECT coalesce(sum(l.points), 0) AS points FROM rewards_lot l WHERE l.posting_id = p.id) opened
+           WHERE p.kind IN ('move', 'move_debt') AND NOT CASE p.kind
+               WHEN 'move' THEN opened.points = p.points AND taken.points + greatest(p.arrears_change, 0) = p.points
+                   AND repaid.points = -least(p.arrears_change, 0)
+               ELSE p.arrears_change = p.points AND (taken.points, repaid.points, opened.points) = (0, 0, 0) END""",
+    ),
+    _Rule(
+        "the account of a customer merged into another is empty and belongs with the other's",
+        "rewards_account",
+        """SELECT a.id, format('customer %s, book balance %s', a.customer_id, a.book_balance)
+           FROM rewards_account a JOIN customers_customer c ON c.id = a.customer_id
+           LEFT JOIN rewards_account s ON s.id = a.merged_into_id
+           WHERE s.customer_id IS DISTINCT FROM c.merged_into_id
+              OR (a.merged_into_id IS NOT NULL AND (a.book_balance, a.arrears) <> (0, 0))""",
+    ),
+    _Rule(
+        "lots and their uses belong to the account of the posting",
+        "rewards_lot",
+        """SELECT l.id, format('%s used by %s of another account', l.reference, p.reference)
+           FROM rewards_lotuse u JOIN rewards_lot l ON l.id = u.lot_id JOIN rewards_posting p ON p.id = u.posting_id
+           WHERE l.account_id NOT IN (p.source_id, p.destination_id)
+           UNION ALL SELECT l.id, format('%s opened by %s of another account', l.reference, p.reference)
+           FROM rewards_lot l JOIN rewards_posting p ON p.id = l.posting_id WHERE l.account_id <> p.destination_id""",
+    ),
+    _Rule(
+        "a lot ends once, on the day after its last good day",
+        "rewards_lot",
+        """SELECT l.id, format('%s: good through %s, ended %s time(s), first on %s', l.reference, l.good_through,
+                               count(*), min(p.business_date))
+           FROM rewards_lot l JOIN rewards_lotuse u ON u.lot_id = l.id
+           JOIN rewards_posting p ON p.id = u.posting_id AND p.kind = 'expire'
+           GROUP BY l.id HAVING count(*) > 1 OR min(p.business_date) IS DISTINCT FROM l.good_through + 1""",
+    ),
+    _Rule(
+        "a posting is under the version of its day",
+        "rewards_posting",
+        """SELECT p.id, format('%s: %s under version %s', p.reference, p.business_date, v.number)
+           FROM rewards_posting p JOIN rewards_programmeversion v ON v.id = p.programme_version_id
+           WHERE v.id IS DISTINCT FROM (
+               SELECT w.id FROM rewards_programmeversion w
+               WHERE w.starts_on IS NULL OR w.starts_on <= p.business_date ORDER BY w.number DESC LIMIT 1)""",
+    ),
+    _Rule(
+        "points of a visit or a refund are posted for its time and day",
+        "rewards_posting",
+        """SELECT p.id, format('%s: %s (%s), visit %s (%s)', p.reference, p.occurred_at, p.business_date,
+                               v.occurred_at, v.business_date)
+           FROM rewards_posting p JOIN customers_visit v ON v.id = p.visit_id AND p.reference = 'visit:' || v.id
+           WHERE p.occurred_at <> v.occurred_at OR p.business_date <> v.business_date
+           UNION ALL
+           SELECT p.id, format('%s: %s (%s), refund %s (%s)', p.reference, p.occurred_at, p.business_date,
+                               r.occurred_at, r.business_date)
+           FROM rewards_posting p JOIN customers_refund r ON r.id = CASE
+               WHEN p.reference LIKE 'refund:%' THEN nullif(split_part(p.reference, ':', 2), '')::bigint END
+           WHERE p.occurred_at <> r.occurred_at OR p.business_date <> r.business_date""",
+    ),
+    _Rule(
+        "a lot is named after its posting and as old as what it holds",
+        "rewards_lot",
+        """SELECT l.id, format('%s of %s: earned %s (%s), carries on %s', l.reference, p.reference, l.earned_at,
+                               l.earned_on, coalesce(f.reference, 'none'))
+           FROM rewards_lot l JOIN rewards_posting p ON p.id = l.posting_id
+           LEFT JOIN rewards_lot f ON f.id = l.continues_id
+           WHERE NOT (l.reference = p.reference OR l.reference ^@ (p.reference || ':'))
+              OR (p.kind IN ('give_back', 'move')) <> (l.continues_id IS NOT NULL)
+              OR l.earned_at <> coalesce(f.earned_at, p.occurred_at)
+              OR l.earned_on <> coalesce(f.earned_on, p.business_date)""",
+    ),
+    _Rule(
+        "what takes or gives back is linked to a posting of the same account, or of one merged, that it reverses",
+        "rewards_posting",
+        """SELECT p.id, format('%s reverses %s', p.reference, coalesce(o.reference, 'nothing'))
+           FROM rewards_posting p LEFT JOIN rewards_posting o ON o.id = p.reverses_id
+           WHERE CASE p.kind
+               WHEN 'take_back' THEN o.id IS NULL OR (o.destination_id <> p.source_id
+                   AND NOT EXISTS (SELECT 1 FROM rewards_accountmerge m
+                       WHERE (m.survivor_id = p.source_id AND o.destination_id = ANY(m.family))
+                          OR (m.survivor_id = o.destination_id AND p.source_id = ANY(m.family))))
+               WHEN 'give_back' THEN o.id IS NULL OR (o.source_id <> p.destination_id
+                   AND NOT EXISTS (SELECT 1 FROM rewards_accountmerge m
+                       WHERE (m.survivor_id = p.destination_id AND o.source_id = ANY(m.family))
+                          OR (m.survivor_id = o.source_id AND p.destination_id = ANY(m.family))))
+               ELSE o.id IS NOT NULL END OR o.kind IN ('give_back', 'take_back')""",
+    ),
+    _Rule(
+        "reversals never exceed what they reverse",
+        "rewards_posting",
+        """SELECT o.id, format('%s: %s points, %s reversed', o.reference, o.points, sum(r.points))
+           FROM rewards_posting o JOIN rewards_posting r ON r.reverses_id = o.id
+           GROUP BY o.id HAVING sum(r.points) > o.points""",
+    ),
+    _Rule(
+        "what a budget gave is what its rule gave to the visits that stand",
+        "rewards_rulebudget",
+        """SELECT b.id, format('%s: %s given, visits %s', b.rule_key, b.points_given, coalesce(sum(g.points), 0))
+           FROM rewards_rulebudget b LEFT JOIN (
+               SELECT f.programme_version_id, e.key, e.value::bigint AS points FROM rewards_salefacts f
+               JOIN customers_visit v ON v.id = f.visit_id AND v.voided_at IS NULL, jsonb_each_text(f.given) e
+           ) g ON g.programme_version_id = b.programme_version_id AND g.key = b.rule_key
+           GROUP BY b.id HAVING b.points_given <> coalesce(sum(g.points), 0)""",
+    ),
+]
+
+
+def audit() -> Iterator[Finding]:
+    """Every broken promise, as it is found. Reads one consistent picture; changes nothing.
+
+    Inside another transaction it reads what that one sees. Sums are checked in the database; then each account's
+    history is replayed by the ledger's own function and compared posting by posting, a bounded number at a time.
+    """
+    is_outermost = not connection.in_atomic_block
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            if is_outermost:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            cursor.execute("SET LOCAL statement_timeout = 0")
+        for rule in _RULES:
+            with connection.cursor() as cursor:
+                cursor.execute(rule.query)
+                for row_id, detail in cursor:
+                    yield Finding(rule.words, rule.table, row_id, detail)
+        for table, row_id, detail in _replayed():
+            yield Finding(_BY_REPLAY[table], table, row_id, detail)
+
+
+_BY_REPLAY = {
+    "rewards_account": "what visits and refunds brought was posted",
+    "rewards_posting": "every posting is what the programme says of its cause",
+    "rewards_lot": "a lot is good on the days that the programme and what happened since give it",
+    "rewards_salefacts": "the facts of a sale are kept, and its rules gave what they say",
+}
+
+
+def _replayed() -> Iterator[tuple[str, int, str]]:
+    programmes = read_programmes()
+    last = 0
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """SELECT customer_id FROM rewards_account WHERE customer_id > %s::bigint
+                   ORDER BY customer_id LIMIT %s::int""",
+                [last, ACCOUNTS_PER_BATCH],
+            )
+            customers = [row[0] for row in cursor.fetchall()]
+        if not customers:
+            return
+        last = customers[-1]
+        yield from differences(customers, programmes)
+        yield from facts_that_differ(customers, programmes)

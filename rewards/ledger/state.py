@@ -1,0 +1,224 @@
+"""An account as the ledger sees it: lots, arrears, and what each visit earned and used. No database here."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from rewards.models import AccountKind, PostingKind
+from rewards.programme import Basket
+
+NOTHING = Basket(net_cents=0, day=date.min)
+
+
+@dataclass(slots=True, eq=False)
+class LotState:
+    """One earning's points. `number` orders lots of one expiry and time: the row's id, or later for a new lot.
+
+    `reference` names the lot for ever: that of the posting that opened it, with a number for what carries on a lot.
+    A lot that carries on points of a lapsed one, or of another customer's, `continues` the lot that first held them.
+    A lot with `idle_days` is good for that many days from the customer's last activity on. `account_id` is whose lot it
+    is; `carried_on_by` are all lots that continue this one, whoever's they are.
+    """
+
+    reference: str
+    number: int
+    points: int
+    remaining: int
+    earned_at: datetime
+    earned_on: date
+    available_on: date
+    good_through: date | None
+    idle_days: int | None = None
+    lapsed: int = 0
+    row_id: int | None = None
+    continues: LotState | None = None
+    is_prolonged: bool = False
+    account_id: int = 0
+    carried_on_by: list[LotState] = field(default_factory=list, repr=False)
+
+    @property
+    def lapsed_in_all(self) -> int:
+        """How many of the points that this lot first held have lapsed, wherever they were then."""
+        return self.lapsed + sum(lot.lapsed for lot in self.carried_on_by)
+
+    @property
+    def first(self) -> LotState:
+        """The lot that first held these points."""
+        return self.continues or self
+
+    def prolong(self, day: date) -> None:
+        """Let activity on a day move the end, if the points are still there and good on it."""
+        if self.idle_days is None or not self.remaining or self.good_through is None or self.is_lapsed(day):
+            return
+        end = day + timedelta(days=self.idle_days - 1)
+        if end > self.good_through:
+            self.good_through = end
+            self.is_prolonged = True
+
+    def is_lapsed(self, day: date) -> bool:
+        """Whether the points are no longer good on the day."""
+        return self.good_through is not None and self.good_through < day
+
+    def is_open(self, day: date) -> bool:
+        """Whether points of this lot can be used on the day."""
+        return self.remaining > 0 and not self.is_lapsed(day) and self.available_on <= day
+
+    def spending_key(self) -> tuple[date, datetime, int, int]:
+        """Soonest expiry first, never-expiring last, then earned time, then id of the lot that first held them."""
+        return (self.good_through or date.max, self.earned_at, self.first.number, self.number)
+
+
+@dataclass(slots=True)
+class Use:
+    """Points taken from a lot by one posting, less those put back since."""
+
+    lot: LotState
+    points: int
+
+
+@dataclass(slots=True)
+class Spending:
+    """Points taken that can be given back: the posting's reference, its points, uses and what was given back so far.
+
+    `counter` is where they went: the account from which they come back.
+    """
+
+    reference: str
+    points: int
+    uses: list[Use]
+    counter: AccountKind = AccountKind.REDEEMED
+    given_back: int = 0
+
+
+@dataclass(slots=True)
+class VisitPoints:
+    """What one visit did to the account so far; a refund or an undo is computed from it.
+
+    `due` is what earlier refunds asked back, `taken` what they really took: the difference had lapsed before.
+    """
+
+    basket: Basket = NOTHING
+    refunded_cents: int = 0
+    earned: int = 0
+    version_id: int | None = None
+    own_lots: list[LotState] = field(default_factory=list)
+    earn_reference: str | None = None
+    due: int = 0
+    taken: int = 0
+    spent: list[Spending] = field(default_factory=list)
+
+    @property
+    def net_cents(self) -> int:
+        """The money paid, in cents."""
+        return int(self.basket.net_cents)
+
+
+@dataclass(slots=True)
+class Entry:
+    """One posting to be written: its meaning, and what it does to lots and arrears.
+
+    `uses` holds points taken from lots (positive) or put back (negative); `new_lots` are those it opens. `counter` is
+    the kind of account at the other end, `counter_account` its row where there are several of the kind.
+    """
+
+    reference: str
+    kind: PostingKind
+    counter: AccountKind
+    points: int
+    business_date: date
+    occurred_at: datetime
+    version_id: int
+    visit: Hashable = None
+    reverses: str | None = None
+    arrears_change: int = 0
+    counter_account: int | None = None
+    new_lots: list[LotState] = field(default_factory=list)
+    uses: list[Use] = field(default_factory=list)
+
+    @property
+    def is_credit(self) -> bool:
+        """Whether the points move to the customer: only then are lots opened or refilled."""
+        return bool(self.new_lots) or any(use.points < 0 for use in self.uses)
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """What a posting written before did to the book balance, and when it took place."""
+
+    occurred_at: datetime
+    kind: str
+    points: int
+
+    def is_before_use_at(self, at: datetime) -> bool:
+        """Whether it comes before a use of points at that instant: at one instant only uses and lapses do."""
+        same_instant = (PostingKind.REDEEM, PostingKind.EXPIRE)
+        return self.occurred_at < at or (self.occurred_at == at and self.kind in same_instant)
+
+
+@dataclass(slots=True)
+class AccountState:
+    """A customer's account between two postings. `latest_day` is the last business date anything happened on.
+
+    `movements` are what took place since the earliest late event to come; without late events there are none.
+    `elsewhere` are lots of other accounts that events of this one ask for: those of customers merged into this one.
+    One opened for a sale was read for that day alone (`read_for`): of the lots only those that a sale asks for; all
+    the others can be used that day and hold `unread` points.
+    """
+
+    customer_id: int
+    account_id: int
+    book_balance: int = 0
+    arrears: int = 0
+    latest_day: date = date.min
+    read_for: date | None = None
+    unread: int = 0
+    lots: list[LotState] = field(default_factory=list)
+    visits: dict[Hashable, VisitPoints] = field(default_factory=dict)
+    spendings: dict[str, Spending] = field(default_factory=dict)
+    movements: list[Movement] = field(default_factory=list)
+    elsewhere: list[LotState] = field(default_factory=list)
+    next_number: int = 1 << 62
+
+    def open_lots(self, day: date) -> list[LotState]:
+        """The lots usable on the day, in spending order."""
+        return sorted((lot for lot in self.lots if lot.is_open(day)), key=LotState.spending_key)
+
+    def available(self, day: date) -> int:
+        """The points a customer can use on the day; negative only by arrears."""
+        return sum(lot.remaining for lot in self.lots if lot.is_open(day)) + self.unread - self.arrears
+
+    def lots_usable_at(self, at: datetime, day: date) -> list[LotState]:
+        """The lots that a use of points can take from, in spending order; a late use none that were earned after it."""
+        lots = self.open_lots(day)
+        return [lot for lot in lots if lot.earned_at < at] if self._later_than(at) else lots
+
+    def available_at(self, at: datetime, day: date) -> int:
+        """The points a customer can use at an instant.
+
+        A late use can take no more than is left now, nor more than there was then, before what took place since.
+        """
+        left = sum(lot.remaining for lot in self.lots_usable_at(at, day)) - self.arrears
+        if later := self._later_than(at):
+            pending = sum(lot.remaining for lot in self.lots if lot.earned_at < at and lot.available_on > day)
+            then = self.book_balance - sum(one.points for one in later) - pending
+            return min(left, then)
+        return left
+
+    def _later_than(self, at: datetime) -> list[Movement]:
+        return [one for one in self.movements if not one.is_before_use_at(at)]
+
+    def lapsed_lots(self, day: date) -> Iterator[LotState]:
+        """Lots whose points ended before the day and were not swept yet, in the order in which they ended."""
+        return iter(
+            sorted((lot for lot in self.lots if lot.remaining and lot.is_lapsed(day)), key=LotState.spending_key)
+        )
+
+    def lot_named(self, reference: str) -> LotState | None:
+        """The lot with this reference, here or elsewhere."""
+        return next((lot for lot in (*self.lots, *self.elsewhere) if lot.reference == reference), None)
+
+    def number_for_new_lot(self) -> int:
+        self.next_number += 1
+        return self.next_number

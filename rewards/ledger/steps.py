@@ -1,0 +1,189 @@
+"""The steps that events are made of: opening lots, taking from them, giving back, owing and repaying."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from datetime import date, timedelta
+
+from rewards.ledger.events import Event
+from rewards.ledger.state import AccountState, Entry, LotState, Spending, Use
+from rewards.models import AccountKind, PostingKind
+from rewards.programme import Programme, Programmes, Source
+
+_GIVEN = frozenset({PostingKind.GOODWILL, PostingKind.ADJUST})
+
+
+def new_entry(event: Event, kind: PostingKind, counter: AccountKind, points: int, programme: Programme) -> Entry:
+    """A posting of the event's reference, day and instant, between the customer and the programme's `counter`."""
+    return Entry(
+        reference=event.reference,
+        kind=kind,
+        counter=counter,
+        points=points,
+        business_date=event.business_date,
+        occurred_at=event.occurred_at,
+        version_id=programme.version_id,
+    )
+
+
+def open_lot(
+    state: AccountState, entry: Entry, programme: Programme, *, points: int | None = None, source: Source | None = None
+) -> LotState:
+    """A lot of something earned or given: all points of the entry (or `points` of them), for the life of points of
+    its source (default: by the kind of the entry)."""
+    pending = entry.kind == PostingKind.EARN
+    day = entry.business_date
+    points = entry.points if points is None else points
+    source = source or ("goodwill" if entry.kind in _GIVEN else "earned")
+    return add_lot(
+        state,
+        entry,
+        LotState(
+            reference=f"{entry.reference}:bonus" if source == "bonus" else entry.reference,
+            number=state.number_for_new_lot(),
+            points=points,
+            remaining=points,
+            earned_at=entry.occurred_at,
+            earned_on=day,
+            available_on=programme.available_on(day) if pending else day,
+            good_through=programme.good_through(day, source),
+            idle_days=programme.idle_days(source),
+        ),
+    )
+
+
+def continue_lot(
+    state: AccountState, entry: Entry, before: LotState, points: int, good_through: date | None
+) -> LotState:
+    """A lot for points given back to one that lapsed, or that is another customer's now, as old as they are."""
+    return add_lot(
+        state,
+        entry,
+        LotState(
+            reference=f"{entry.reference}:{len(entry.new_lots) + 1}",
+            number=state.number_for_new_lot(),
+            points=points,
+            remaining=points,
+            earned_at=before.earned_at,
+            earned_on=before.earned_on,
+            available_on=entry.business_date,
+            good_through=good_through,
+            continues=before.first,
+        ),
+    )
+
+
+def add_lot(state: AccountState, entry: Entry, lot: LotState) -> LotState:
+    """Let the entry open this lot."""
+    lot.account_id = state.account_id
+    if lot.continues is not None:
+        lot.continues.carried_on_by.append(lot)
+    state.lots.append(lot)
+    state.book_balance += lot.points
+    entry.new_lots.append(lot)
+    return lot
+
+
+def settle_arrears(state: AccountState, entry: Entry, credited: list[LotState]) -> None:
+    """What comes in repays arrears first, out of the lots it was credited to: arrears and points never coexist."""
+    repaid = take(credited, state.arrears)
+    for use in repaid:
+        state.arrears -= use.points
+        entry.arrears_change -= use.points
+    entry.uses += repaid
+
+
+def take(lots: Iterable[LotState], points: int) -> list[Use]:
+    """Take up to `points` from the lots in the given order; the uses tell how many were there."""
+    uses = []
+    for lot in lots:
+        part = min(lot.remaining, points)
+        if part <= 0:
+            continue
+        lot.remaining -= part
+        points -= part
+        uses.append(Use(lot, part))
+    return uses
+
+
+def spend(state: AccountState, entry: Entry) -> Spending:
+    """Take an entry's points, which are there, in spending order, so that they can be given back to the same lots."""
+    entry.uses = take(state.lots_usable_at(entry.occurred_at, entry.business_date), entry.points)
+    state.book_balance -= entry.points
+    spent = Spending(entry.reference, entry.points, [Use(use.lot, use.points) for use in entry.uses], entry.counter)
+    state.spendings[entry.reference] = spent
+    return spent
+
+
+def lots_to_take(state: AccountState, day: date, *, only_pending: bool = False) -> list[LotState]:
+    """The lots that points can be taken back from on a day, in spending order, pending ones last."""
+    lots = [lot for lot in state.lots if lot.remaining and not lot.is_lapsed(day)]
+    if only_pending:
+        lots = [lot for lot in lots if lot.available_on > day]
+    return sorted(lots, key=lambda lot: (lot.available_on > day, lot.spending_key()))
+
+
+def take_or_owe(state: AccountState, entry: Entry, own: Collection[LotState], *, only_pending: bool = False) -> None:
+    """Take an entry's points from its own lots, then in spending order, pending lots last; the rest is arrears."""
+    lots = lots_to_take(state, entry.business_date, only_pending=only_pending)
+    lots.sort(key=lambda lot: lot.first not in own)
+    entry.uses = take(lots, entry.points)
+    entry.arrears_change = entry.points - sum(use.points for use in entry.uses)
+    state.arrears += entry.arrears_change
+    state.book_balance -= entry.points
+
+
+def take_gift_back(
+    event: Event, state: AccountState, programmes: Programmes, *, origin: str, points: int, counter: AccountKind
+) -> list[Entry]:
+    """Take back what the posting `origin` gave, less what of it lapsed: from its own lot first, the rest is arrears."""
+    own = state.lot_named(origin)
+    points -= own.lapsed_in_all if own else 0
+    if points <= 0:
+        return []
+    entry = new_entry(event, PostingKind.TAKE_BACK, counter, points, programmes.at(event.business_date))
+    entry.reverses = origin
+    take_or_owe(state, entry, [own] if own else [])
+    return [entry]
+
+
+def give_back(
+    event: Event, state: AccountState, spendings: list[Spending], points: int, programmes: Programmes
+) -> list[Entry]:
+    """Return spent points to the lots they came from, the last used first, with their old expiry.
+
+    Points of lots that lapsed meanwhile live on in a lot of their own for the programme's grace, those of lots of a
+    customer who was merged since (or parted again) in one with their old expiry.
+    """
+    entries = []
+    programme = programmes.at(event.business_date)
+    grace = timedelta(days=programme.rules.refunds.grace_days - 1)
+    day = max(event.business_date, state.latest_day)
+    for spent in reversed(spendings):
+        part = min(points, spent.points - spent.given_back)
+        if not part:
+            continue
+        points -= part
+        spent.given_back += part
+        entry = new_entry(event, PostingKind.GIVE_BACK, spent.counter, part, programme)
+        entry.reference = f"{event.reference}:{spent.reference}"
+        entry.visit = getattr(event, "visit", None)
+        entry.reverses = spent.reference
+        for use in reversed(spent.uses):
+            back = min(use.points, part)
+            if not back:
+                continue
+            part -= back
+            use.points -= back
+            if use.lot.is_lapsed(day):
+                continue_lot(state, entry, use.lot, back, day + grace)
+            elif use.lot.account_id != state.account_id:
+                kept = continue_lot(state, entry, use.lot, back, use.lot.good_through)
+                kept.idle_days = use.lot.idle_days
+            else:
+                use.lot.remaining += back
+                state.book_balance += back
+                entry.uses.append(Use(use.lot, -back))
+        settle_arrears(state, entry, [*entry.new_lots, *(use.lot for use in entry.uses)])
+        entries.append(entry)
+    return entries
