@@ -1,0 +1,271 @@
+"""A visit and its points: preview, record, refund, undo. One way for the till, the API and the import."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from customers.actions.visits import insert_refund, insert_visit
+from customers.models import Customer, PaymentMethod, Refund, Visit, VisitChannel
+from loyaltycrm.core.actions import audit
+from loyaltycrm.core.errors import Refused
+from loyaltycrm.core.knobs import value
+from loyaltycrm.core.models import Company, Store, User
+from loyaltycrm.lib.together import Part
+from loyaltycrm.lib.transactions import atomic_with_retry
+from rewards.actions.assessing import load_assessor, replay_assessed, with_categories
+from rewards.actions.standings import growing_standing
+from rewards.actions.tiers import review_tiers
+from rewards.actions.voiding import take_visit_back
+from rewards.knobs import UNDO_MINUTES
+from rewards.ledger import GaveMoneyBack, Sold, load_states, open_for_sale, replay, write, write_with
+from rewards.models import Posting, PostingKind
+from rewards.programme import Basket, BasketLine, EarningLine, Programmes, load_programmes
+from rewards.queries import balance_of
+from rewards.tiers import Unit
+
+
+@dataclass(frozen=True, slots=True)
+class VisitPreview:
+    """What saving a visit would do: the addends of its points, and the available balance before and after.
+
+    `pending` of the points cannot be used before `opens_on`; what repays arrears counts at once.
+    """
+
+    lines: Sequence[EarningLine]
+    points: int
+    balance_before: int
+    balance_after: int
+    pending: int = 0
+    opens_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class VisitOutcome:
+    """A saved visit, the points it earned and the available balance after it; `is_new` is False on a retry."""
+
+    visit: Visit
+    points: int
+    balance_after: int
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a till may know of a sale beyond its amount, for programmes that ask for it.
+
+    `lines` say what was bought (a blank category or department is taken from the product list), `tax_cents` the tax
+    contained in the net, `partner` the code of a partner at which it was bought.
+    """
+
+    lines: tuple[BasketLine, ...] = ()
+    paid_with_points_cents: int = 0
+    tax_cents: int | None = None
+    partner: str = ""
+
+
+NO_DETAILS = Details()
+
+
+def preview_visit(
+    *,
+    customer: Customer,
+    store: Store,
+    net_cents: int,
+    at: datetime | None = None,
+    payment_method: str = PaymentMethod.UNKNOWN,
+    channel: str = VisitChannel.TILL,
+    details: Details = NO_DETAILS,
+) -> VisitPreview:
+    """What such a visit would earn at this instant (default: now). Changes nothing."""
+    customer = customer.current
+    at = at or timezone.now()
+    day = store.business_date(at)
+    programmes = load_programmes()
+    visit = Visit(
+        store=store,
+        net_cents=net_cents,
+        occurred_at=at,
+        business_date=day,
+        payment_method=payment_method,
+        channel=channel,
+    )
+    basket = _basket(visit, details, programmes)
+    assessor = load_assessor([customer.pk], programmes, [day], is_only_a_look=True)
+    if assessor is not None:
+        basket = assessor.completed(customer.pk, basket, at)
+    lines = programmes.at(day).earning_of(basket)
+    points = sum(line.points for line in lines)
+    balance = balance_of(customer, day)
+    opens_on = programmes.at(day).available_on(day)
+    pending = max(points - balance.arrears, 0) if opens_on > day else 0
+    return VisitPreview(
+        lines=lines,
+        points=points,
+        balance_before=balance.available,
+        balance_after=balance.available + points - pending,
+        pending=pending,
+        opens_on=opens_on if pending else None,
+    )
+
+
+@atomic_with_retry
+def record_visit(
+    *,
+    customer: Customer | None,
+    store: Store,
+    net_cents: int,
+    discount_cents: int = 0,
+    receipt_id: str = "",
+    occurred_at: datetime | None = None,
+    payment_method: str = PaymentMethod.UNKNOWN,
+    channel: str = VisitChannel.TILL,
+    note: str = "",
+    details: Details = NO_DETAILS,
+    by: User | None,
+) -> VisitOutcome:
+    """Record a visit, post what it earned and review the tier, all or nothing.
+
+    Sent again, the same receipt has no second effect and gets the same answer. Raises `Conflict` for a known receipt
+    with other content, `Refused` for amounts and times that cannot be. An anonymous visit earns nothing.
+    """
+    visit, is_new = insert_visit(
+        customer=customer,
+        store=store,
+        net_cents=net_cents,
+        discount_cents=discount_cents,
+        receipt_id=receipt_id,
+        occurred_at=occurred_at,
+        payment_method=payment_method,
+        channel=channel,
+        note=note,
+        by=by,
+    )
+    content = {"net_cents": net_cents, "customer": visit.customer_id}
+    if customer is None:
+        if is_new:
+            audit.record("record visit", visit, by=by, data=content)
+        return VisitOutcome(visit, 0, 0, is_new)
+    if not is_new:
+        return VisitOutcome(
+            visit, points_earned_by(visit), balance_of(customer.current, visit.business_date).available, False
+        )
+    return _post(visit, details=details, by=by, beside=[audit.part("record visit", visit, by=by, data=content)])
+
+
+def _post(visit: Visit, *, details: Details, by: User | None, beside: Sequence[Part]) -> VisitOutcome:
+    """Post what a recorded visit earned, keep the facts it was judged by, and review its customer's tier; `beside` is
+    written with it."""
+    assert visit.customer_id is not None
+    day = visit.business_date
+    account = open_for_sale(visit.customer_id, day)
+    state, programmes = account.state, account.programmes
+    assessor = load_assessor([visit.customer_id], programmes, [day], new_visits=[visit.pk])
+    sold = Sold(
+        occurred_at=visit.occurred_at,
+        business_date=visit.business_date,
+        reference=f"visit:{visit.pk}",
+        visit=visit.pk,
+        receipt_key=visit.receipt_key,
+        basket=_basket(visit, details, programmes),
+    )
+    entries = replay_assessed(state, [sold], programmes, assessor, zone=account.zone).entries
+    earned = state.visits[visit.pk].earned
+    gained: dict[Unit, int] = {"net_spend": visit.net_cents, "earned_points": earned, "visits": 1}
+    is_today = day == timezone.now().astimezone(account.zone).date()
+    standing = [growing_standing(visit.customer_id, day, gained, programmes)] if is_today else []
+    answers = write_with(state, entries, by=by, beside=[*beside, *standing])
+    if assessor is not None:
+        assessor.write()
+    if not answers.get("standing"):
+        review_tiers([visit.customer_id], programmes=programmes)
+    return VisitOutcome(visit, earned, state.available(day), is_new=True)
+
+
+def _basket(visit: Visit, details: Details, programmes: Programmes) -> Basket:
+    """What the till says of a sale, as far as the version of its day asks for it."""
+    needs = programmes.at(visit.business_date).needs
+    if not needs.anything:
+        return Basket(net_cents=visit.net_cents, day=visit.business_date)
+    return Basket(
+        net_cents=visit.net_cents,
+        day=visit.business_date,
+        clock=visit.occurred_at.astimezone(visit.store.zone).time().replace(microsecond=0),
+        store=visit.store.code,
+        channel=visit.channel,
+        payment_method=visit.payment_method,
+        partner=details.partner,
+        lines=with_categories(details.lines) if needs.lines else (),
+        paid_with_points_cents=min(max(details.paid_with_points_cents, 0), visit.net_cents),
+        tax_cents=details.tax_cents,
+    )
+
+
+def points_earned_by(visit: Visit) -> int:
+    """The points that a visit was awarded, before any refund."""
+    earned = Posting.objects.filter(visit=visit, kind=PostingKind.EARN).values_list("points", flat=True).first()
+    return earned or 0
+
+
+@atomic_with_retry
+def refund_visit(
+    *,
+    visit: Visit,
+    net_cents: int,
+    receipt_id: str,
+    store: Store | None = None,
+    occurred_at: datetime | None = None,
+    by: User | None,
+) -> Refund:
+    """Record money given back on a visit and what follows for its points: taken back, given back, or owed.
+
+    Sent again, the same refund receipt has no second effect. Raises `Refused` for more than was paid, `Conflict` for
+    a known refund receipt with other content.
+    """
+    refund, is_new = insert_refund(
+        visit=visit,
+        net_cents=net_cents,
+        receipt_id=receipt_id,
+        store=store or visit.store,
+        occurred_at=occurred_at,
+        by=by,
+    )
+    if not is_new:
+        return refund
+    visit = refund.visit
+    audit.record("refund visit", refund, by=by, data={"net_cents": net_cents, "visit": visit.pk})
+    if visit.customer_id is not None:
+        programmes = load_programmes()
+        states = load_states([visit.customer_id], programmes, visit_ids=[visit.pk], new_refund_ids=[refund.pk])
+        state = states[visit.customer_id]
+        event = GaveMoneyBack(
+            occurred_at=refund.occurred_at,
+            business_date=refund.business_date,
+            reference=f"refund:{refund.pk}",
+            visit=visit.pk,
+            receipt_key=refund.receipt_key,
+            net_cents=net_cents,
+        )
+        write([(state, replay(state, [event], programmes, zone=Company.current().zone).entries)], by=by)
+        review_tiers([visit.customer_id], programmes=programmes)
+    return refund
+
+
+def undo_ends_at(visit: Visit) -> datetime:
+    """Until when the till may undo a visit."""
+    return visit.recorded_at + timedelta(minutes=value(UNDO_MINUTES))
+
+
+@atomic_with_retry
+def undo_visit(*, visit: Visit, by: User | None) -> Visit:
+    """Undo a visit saved by mistake: its points go, points used on it come back, codes used on it are good again.
+
+    Raises `Refused` after the time for undoing, or a second time; `void_visit` is for later.
+    """
+    if timezone.now() > undo_ends_at(visit):
+        raise Refused(_("The time to undo this visit is over. Ask a manager for a correction."))
+    return take_visit_back(visit=visit, action="undo visit", by=by)

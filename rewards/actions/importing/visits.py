@@ -1,0 +1,97 @@
+"""An import of visits from its files to its points."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from django.utils.translation import gettext as _
+
+from customers.actions.importing import LineImport, ReceiptImport
+from customers.actions.importing.receipts import RowsTaken
+from loyaltycrm.core.actions import audit
+from loyaltycrm.core.imports import ImportRun, unhurried
+from loyaltycrm.core.models import Company, User
+from loyaltycrm.lib.faults import crash_point
+from loyaltycrm.lib.transactions import atomic_with_retry
+from rewards.actions.importing.chunks import Refusals, write_chunk
+from rewards.actions.importing.numbering import number_chunks
+from rewards.actions.importing.redemptions import RedemptionImport
+from rewards.ledger import AccountMerged
+from rewards.programme import Programmes, load_programmes
+
+ATTEMPTS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class VisitFiles:
+    """The files of one import of visits; all but the purchases may be missing."""
+
+    purchases: Path
+    refunds: Path | None = None
+    redemptions: Path | None = None
+    lines: Path | None = None
+
+
+class VisitImport:
+    """An import of visits, its files staged when made. Raises `UnreadableFile` before anything changed."""
+
+    def __init__(self, run: ImportRun, files: VisitFiles) -> None:
+        self._run = run
+        self._receipts = ReceiptImport(run, purchases=files.purchases, refunds=files.refunds)
+        self._redemptions = RedemptionImport(run, files.redemptions)
+        self._lines = LineImport(run, files.lines) if files.lines is not None else None
+
+    def adopt_calendar(self, *, by: User | None) -> Company:
+        """Give an installation without visits the currency and the time zone of the file."""
+        return self._receipts.adopt_calendar(by=by)
+
+    def take(self, *, by: User | None) -> None:
+        """Take every good row under the programme of its date; the others are left with their reasons.
+
+        Receipts, refunds and uses of points are replayed together in time order, customer by customer. Known rows are
+        unchanged, known receipts with other content are conflicts. `adopt_calendar` comes first.
+        """
+        company = Company.current()
+        self._receipts.check(company)
+        self._redemptions.check(company)
+        with unhurried():
+            self._receipts.create_stores(company, by=by)
+            chunks = number_chunks(self._receipts.stage, self._redemptions.stage)
+            self._record(by=by)
+        crash_point("import.prepared")
+        programmes = load_programmes()
+        for chunk in range(1, chunks + 1):
+            self._take_chunk(chunk, programmes, company, by=by)
+            self._run.progress(_("Chunks of visits written, of %(count)s") % {"count": chunks}, chunk)
+        if self._lines is not None:
+            self._lines.take()
+
+    def _record(self, *, by: User | None) -> None:
+        """The import's row in the audit log, in the transaction before the first chunk: a death cannot hide it.
+
+        So uses of points that their place in time refuses count as accepted here; the report has the last word.
+        """
+        files = [*self._receipts.files, *self._redemptions.files, *([self._lines.file] if self._lines else [])]
+        audit.record("import visits", None, by=by, data=self._run.summary(*files))
+
+    def _take_chunk(self, chunk: int, programmes: Programmes, company: Company, *, by: User | None) -> None:
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                self._receipts.compare(chunk)
+                self._redemptions.compare(chunk)
+            try:
+                refused = self._write(chunk, programmes, company, by=by)
+            except (RowsTaken, AccountMerged):
+                if attempt + 1 == ATTEMPTS:
+                    raise
+                continue
+            self._receipts.stage.refuse_rows(refused.receipts)
+            self._redemptions.stage.refuse_rows(refused.redemptions)
+            return
+
+    @atomic_with_retry
+    def _write(self, chunk: int, programmes: Programmes, company: Company, *, by: User | None) -> Refusals:
+        with self._run.kept_unless_dry_run():
+            return write_chunk(chunk, programmes, company, by=by)

@@ -1,0 +1,1 @@
+"""What rewards gives to connected tills and web shops: visits, points, codes."""

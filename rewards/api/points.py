@@ -1,0 +1,181 @@
+"""Points for connected tills: balance, lots, what they buy, using them and undoing that."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from ninja import Query, Router
+from pydantic import BaseModel, Field, StringConstraints
+
+from customers.api import CustomerQuery, customer_named
+from loyaltycrm.core.api.effects import NEEDS_KEY, answers, once_per_key
+from loyaltycrm.core.api.errors import ApiError
+from loyaltycrm.core.api.keys import TillKey, key_of
+from loyaltycrm.core.api.strict import Body, Number
+from loyaltycrm.core.models import Scope
+from rewards.actions.redeeming import undo_redemption, use_reward
+from rewards.models import Lot, Redemption, Reward
+from rewards.queries import balance_of, tier_of
+
+router = Router(tags=["Points"])
+MOST_LOTS = 500
+
+
+class BalanceAnswer(BaseModel):
+    """A customer's points today; the same in every store."""
+
+    customer: str
+    tier: str = Field(description="The key of the tier.")
+    available: int = Field(description="Usable now; negative only by arrears.")
+    pending: int
+    arrears: int
+    next_expiry_on: date | None = Field(description="The last day on which the points that end next are good.")
+    next_expiry_points: int
+
+
+class LotAnswer(BaseModel):
+    """Points of one earning that are left."""
+
+    points: int
+    remaining: int
+    earned_on: date
+    available_on: date
+    good_through: date | None
+
+
+class LotsAnswer(BaseModel):
+    """What is left, soonest ending first; at most 500."""
+
+    customer: str
+    items: list[LotAnswer]
+
+
+class RewardAnswer(BaseModel):
+    """Something that points buy."""
+
+    key: str
+    name: str
+    kind: str
+    points: int
+    value_cents: int
+
+
+class RewardsAnswer(BaseModel):
+    """The catalogue."""
+
+    items: list[RewardAnswer]
+
+
+class RedeemBody(Body):
+    """A reward handed over now."""
+
+    customer: Number
+    reward: Annotated[str, StringConstraints(min_length=1, max_length=50)] = Field(description="Its key.")
+
+
+class UndoBody(Body):
+    """A use of points that was a mistake."""
+
+    redemption: Annotated[int, Field(ge=1, le=2**53)]
+
+
+class RedemptionAnswer(BaseModel):
+    """Points used, or given back where `is_undone`."""
+
+    redemption: int
+    customer: str
+    reward: str | None
+    points: int
+    value_cents: int
+    is_undone: bool
+    balance_after: int
+
+
+@router.get("/balance", response=answers(BalanceAnswer), auth=TillKey(Scope.READ_POINTS), summary="Balance")
+def balance(request: HttpRequest, query: Query[CustomerQuery]) -> BalanceAnswer:
+    """What the customer can use today, wherever it was earned."""
+    customer = customer_named(query.customer)
+    found = balance_of(customer)
+    ending = found.next_expiry
+    return BalanceAnswer(
+        customer=customer.external_id,
+        tier=tier_of(customer),
+        available=found.available,
+        pending=found.pending,
+        arrears=found.arrears,
+        next_expiry_on=ending.good_through if ending else None,
+        next_expiry_points=ending.points if ending else 0,
+    )
+
+
+@router.get("/lots", response=answers(LotsAnswer), auth=TillKey(Scope.READ_POINTS), summary="Lots")
+def lots(request: HttpRequest, query: Query[CustomerQuery]) -> LotsAnswer:
+    """What is left of each earning, with its own end."""
+    customer = customer_named(query.customer)
+    rows = Lot.objects.filter(account__customer=customer, remaining__gt=0).order_by("good_through", "earned_at", "pk")
+    fields = ("points", "remaining", "earned_on", "available_on", "good_through")
+    items = [LotAnswer(**row) for row in rows.values(*fields)[:MOST_LOTS]]
+    return LotsAnswer(customer=customer.external_id, items=items)
+
+
+@router.get("/rewards", response=answers(RewardsAnswer), auth=TillKey(Scope.READ_POINTS), summary="What points buy")
+def rewards(request: HttpRequest) -> RewardsAnswer:
+    """The rewards that are offered now, cheapest first."""
+    offered = Reward.objects.filter(is_active=True).order_by("points_cost", "pk")
+    items = [
+        RewardAnswer(key=one.key, name=one.name, kind=one.kind, points=one.points_cost, value_cents=one.value_cents)
+        for one in offered
+    ]
+    return RewardsAnswer(items=items)
+
+
+@router.post(
+    "/redeem", response=answers(RedemptionAnswer, 201), auth=TillKey(Scope.USE_POINTS), openapi_extra=NEEDS_KEY,
+    summary="Use points on a reward",
+)  # fmt: skip
+def redeem(request: HttpRequest, body: RedeemBody) -> HttpResponse:
+    """Spends the points and hands the reward over in one step."""
+    store = key_of(request).store
+
+    def use(reference: str) -> RedemptionAnswer:
+        customer = customer_named(body.customer)
+        reward = Reward.objects.filter(key=body.reward).first()
+        if reward is None:
+            raise ApiError(404, "reward_unknown", _("This reward is not known. Check its key."), field="reward")
+        return _shown(
+            use_reward(customer=customer, reward=reward, store=store, reference=reference, by=None).redemption
+        )
+
+    return once_per_key(request, body, use, status=201)
+
+
+@router.post(
+    "/undo", response=answers(RedemptionAnswer), auth=TillKey(Scope.USE_POINTS), openapi_extra=NEEDS_KEY,
+    summary="Undo a use of points",
+)  # fmt: skip
+def undo(request: HttpRequest, body: UndoBody) -> HttpResponse:
+    """Within the minutes in which tills may undo, for a use in the own store; the points return to their lots."""
+    store = key_of(request).store
+
+    def give_back(_reference: str) -> RedemptionAnswer:
+        redemption = Redemption.objects.filter(pk=body.redemption, store=store, points__gt=0).first()
+        if redemption is None:
+            raise ApiError(404, "redemption_unknown", _("This use of points is not known here."), field="redemption")
+        return _shown(undo_redemption(redemption=redemption, by=None))
+
+    return once_per_key(request, body, give_back)
+
+
+def _shown(redemption: Redemption) -> RedemptionAnswer:
+    return RedemptionAnswer(
+        redemption=redemption.pk,
+        customer=redemption.customer.external_id,
+        reward=redemption.reward.key if redemption.reward else None,
+        points=redemption.points,
+        value_cents=redemption.value_cents,
+        is_undone=redemption.undone_at is not None,
+        balance_after=balance_of(redemption.customer).available,
+    )

@@ -1,0 +1,345 @@
+"""Visits for connected tills: looked at before, recorded, refunded, voided, fetched by receipt."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Literal
+
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from ninja import Query, Router
+from pydantic import BaseModel, Field, StringConstraints
+
+from customers.actions.visits import receipt_key
+from customers.api import customer_named
+from customers.models import Visit
+from loyaltycrm.core.api.effects import NEEDS_KEY, answers, once_per_key
+from loyaltycrm.core.api.errors import ApiError
+from loyaltycrm.core.api.keys import TillKey, key_of
+from loyaltycrm.core.api.strict import Body, Cents, Instant, Moment, Number, PageSize, Text
+from loyaltycrm.core.models import Company, Scope, Store
+from rewards.actions.earning import Details, points_earned_by, preview_visit, record_visit, refund_visit
+from rewards.actions.voiding import void_visit
+from rewards.models import Posting, PostingKind
+from rewards.programme import BasketLine
+from rewards.queries import balance_of
+
+router = Router(tags=["Visits"])
+MOST_LINES = 200
+
+
+class LineBody(Body):
+    """One line of the receipt, for programmes that ask for it."""
+
+    net_cents: Cents
+    product: Annotated[str, StringConstraints(max_length=64)] = ""
+    category: Annotated[str, StringConstraints(max_length=120)] = ""
+    department: Annotated[str, StringConstraints(max_length=120)] = ""
+    is_gift_card: bool = False
+
+
+class SaleBody(Body):
+    """What was paid, in cents of the programme's currency."""
+
+    net_cents: Cents
+    payment: Literal["cash", "card", "mobile", "points", ""] = ""
+    channel: Literal["api", "web"] = "api"
+    occurred_at: Instant | None = Field(default=None, description="Default: now.")
+    lines: list[LineBody] = Field(default=[], max_length=MOST_LINES)
+    paid_with_points_cents: Cents = 0
+    tax_cents: Cents | None = None
+
+    def details(self) -> Details:
+        """What the programme may ask for beyond the amount. Raises `ApiError` for lines that do not add up."""
+        if self.lines and sum(line.net_cents for line in self.lines) != self.net_cents:
+            raise ApiError(422, "lines_do_not_add_up", _("The lines do not add up to what was paid."), field="lines")
+        return Details(
+            lines=tuple(BasketLine(**line.model_dump()) for line in self.lines),
+            paid_with_points_cents=self.paid_with_points_cents,
+            tax_cents=self.tax_cents,
+        )
+
+
+class PreviewBody(SaleBody):
+    """A sale that may come."""
+
+    customer: Number
+
+
+class VisitBody(SaleBody):
+    """A sale. Without a customer it is counted and earns nothing."""
+
+    receipt: Number = Field(description="Your number for it, unique in your store for ever.")
+    customer: Number | None = None
+    discount_cents: Cents = 0
+    note: Text = ""
+
+
+class RefundBody(Body):
+    """Money given back on a receipt, in whole or in part."""
+
+    receipt: Number = Field(description="The number of this refund, unique in your store for ever.")
+    of_receipt: Number = Field(description="The receipt of the visit.")
+    of_store: Annotated[str, StringConstraints(max_length=40)] = Field(
+        default="", description="The code of the store that sold it, where that is not yours."
+    )
+    net_cents: Annotated[int, Field(ge=1, le=100_000_000)]
+    occurred_at: Instant | None = None
+
+
+class VoidBody(Body):
+    """A visit that never was."""
+
+    receipt: Number
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class AddendAnswer(BaseModel):
+    """One reason for points; `rule` is its key in the programme, null where the rules are not known any more."""
+
+    rule: str | None
+    points: int
+
+
+class PreviewAnswer(BaseModel):
+    """What recording such a sale now would do. Nothing was changed."""
+
+    points: int
+    addends: list[AddendAnswer]
+    balance_before: int
+    balance_after: int
+    pending: int = Field(description="Points among them that cannot be used before `opens_on`.")
+    opens_on: date | None
+
+
+class VisitAnswer(BaseModel):
+    """A visit of the store of the key."""
+
+    store: str
+    receipt: str
+    customer: str | None
+    occurred_at: Moment
+    business_date: date
+    net_cents: int
+    discount_cents: int
+    points: int = Field(description="What it earned, before any refund.")
+    is_void: bool
+
+
+class RecordedAnswer(VisitAnswer):
+    """A visit just recorded."""
+
+    balance_after: int | None = Field(description="Usable points after it; null without a customer.")
+
+
+class RefundAnswer(BaseModel):
+    """Money given back, and the usable points after it."""
+
+    receipt: str
+    of_receipt: str
+    of_store: str
+    net_cents: int
+    balance_after: int | None
+
+
+class PastVisitAnswer(BaseModel):
+    """A visit in a customer's history: of another store only the day and the points."""
+
+    business_date: date
+    points: int
+    store: str | None = None
+    receipt: str | None = None
+    net_cents: int | None = None
+
+
+class HistoryAnswer(BaseModel):
+    """A page of visits, newest first; send `next` as `cursor` for the page after it."""
+
+    items: list[PastVisitAnswer]
+    next: str | None
+
+
+class ReceiptQuery(BaseModel):
+    """A receipt of the store of the key."""
+
+    receipt: Number
+
+
+class HistoryQuery(BaseModel):
+    """A customer, and where to go on."""
+
+    customer: Number
+    cursor: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\.[0-9]{1,18}$")] | None = None
+    limit: PageSize = 20
+
+
+@router.post(
+    "/preview", response=answers(PreviewAnswer), auth=TillKey(Scope.READ_VISITS), summary="What would it earn?"
+)
+def preview(request: HttpRequest, body: PreviewBody) -> PreviewAnswer:
+    """Changes nothing and needs no Idempotency-Key."""
+    found = preview_visit(
+        customer=customer_named(body.customer),
+        store=key_of(request).store,
+        net_cents=body.net_cents,
+        at=_sensible(body.occurred_at),
+        payment_method=body.payment,
+        channel=body.channel,
+        details=body.details(),
+    )
+    return PreviewAnswer(
+        points=found.points,
+        addends=[AddendAnswer(rule=line.rule.key if line.rule else None, points=line.points) for line in found.lines],
+        balance_before=found.balance_before,
+        balance_after=found.balance_after,
+        pending=found.pending,
+        opens_on=found.opens_on,
+    )
+
+
+@router.post(
+    "", response=answers(RecordedAnswer, 201), auth=TillKey(Scope.WRITE_VISITS), openapi_extra=NEEDS_KEY,
+    summary="Record a visit",
+)  # fmt: skip
+def record(request: HttpRequest, body: VisitBody) -> HttpResponse:
+    """The same receipt sent again, with whatever key, is the visit that exists and gets the same answer."""
+    store = key_of(request).store
+
+    def save(_reference: str) -> RecordedAnswer:
+        customer = customer_named(body.customer) if body.customer else None
+        outcome = record_visit(
+            customer=customer,
+            store=store,
+            net_cents=body.net_cents,
+            discount_cents=body.discount_cents,
+            receipt_id=body.receipt,
+            occurred_at=body.occurred_at,
+            payment_method=body.payment,
+            channel=body.channel,
+            note=body.note,
+            details=body.details(),
+            by=None,
+        )
+        known = _shown(outcome.visit, store, points=outcome.points)
+        return RecordedAnswer(**known.model_dump(), balance_after=outcome.balance_after if customer else None)
+
+    return once_per_key(request, body, save, status=201)
+
+
+@router.get("/find", response=answers(VisitAnswer), auth=TillKey(Scope.READ_VISITS), summary="Fetch a receipt")
+def fetch(request: HttpRequest, query: Query[ReceiptQuery]) -> VisitAnswer:
+    """A receipt of the store of the key; those of other stores are not there."""
+    store = key_of(request).store
+    visit = visit_of(store, query.receipt)
+    return _shown(visit, store, points=points_earned_by(visit))
+
+
+@router.get("", response=answers(HistoryAnswer), auth=TillKey(Scope.READ_VISITS), summary="Visits of a customer")
+def history(request: HttpRequest, query: Query[HistoryQuery]) -> HistoryAnswer:
+    """Newest first. Of a visit to another store only the day and the points are shown."""
+    store = key_of(request).store
+    visits = Visit.objects.standing().filter(customer=customer_named(query.customer))
+    if query.cursor:
+        on, _dot, pk = query.cursor.partition(".")
+        try:
+            day = date.fromisoformat(on)
+        except ValueError as error:
+            raise ApiError(422, "invalid", field="cursor") from error
+        visits = visits.filter(Q(business_date__lt=day) | Q(business_date=day, pk__lt=int(pk)))
+    found = list(visits.order_by("-business_date", "-pk")[: query.limit + 1])
+    shown = found[: query.limit]
+    earned = dict(Posting.objects.filter(visit__in=shown, kind=PostingKind.EARN).values_list("visit", "points"))
+    items = [
+        PastVisitAnswer(business_date=visit.business_date, points=earned.get(visit.pk, 0))
+        if visit.store_id != store.pk
+        else PastVisitAnswer(
+            business_date=visit.business_date,
+            points=earned.get(visit.pk, 0),
+            store=store.code,
+            receipt=visit.receipt_id,
+            net_cents=visit.net_cents,
+        )
+        for visit in shown
+    ]
+    last = shown[-1] if len(found) > query.limit else None
+    return HistoryAnswer(items=items, next=f"{last.business_date}.{last.pk}" if last else None)
+
+
+@router.post(
+    "/refund", response=answers(RefundAnswer, 201), auth=TillKey(Scope.WRITE_VISITS), openapi_extra=NEEDS_KEY,
+    summary="Refund a visit",
+)  # fmt: skip
+def refund(request: HttpRequest, body: RefundBody) -> HttpResponse:
+    """Takes back the points that go with the money. A receipt of another store is refunded by naming that store."""
+    here = key_of(request).store
+
+    def give_back(_reference: str) -> RefundAnswer:
+        sold_at = Store.objects.filter(code__iexact=body.of_store).first() if body.of_store else here
+        if sold_at is None:
+            raise ApiError(404, "store_unknown", _("This store is not known. Check its code."), field="of_store")
+        visit = visit_of(sold_at, body.of_receipt, field="of_receipt")
+        made = refund_visit(
+            visit=visit,
+            net_cents=body.net_cents,
+            receipt_id=body.receipt,
+            store=here,
+            occurred_at=body.occurred_at,
+            by=None,
+        )
+        customer = visit.customer
+        return RefundAnswer(
+            receipt=made.receipt_id,
+            of_receipt=visit.receipt_id,
+            of_store=sold_at.code,
+            net_cents=made.net_cents,
+            balance_after=balance_of(customer).available if customer else None,
+        )
+
+    return once_per_key(request, body, give_back, status=201)
+
+
+@router.post(
+    "/void", response=answers(VisitAnswer), auth=TillKey(Scope.VOID_VISITS), openapi_extra=NEEDS_KEY,
+    summary="Void a visit",
+)  # fmt: skip
+def void(request: HttpRequest, body: VoidBody) -> HttpResponse:
+    """Take a visit of the own store back with all it caused: its points, points and codes used on it, tiers."""
+    store = key_of(request).store
+
+    def take_back(_reference: str) -> VisitAnswer:
+        visit = void_visit(visit=visit_of(store, body.receipt), reason=body.reason, by=None)
+        return _shown(visit, store, points=points_earned_by(visit))
+
+    return once_per_key(request, body, take_back)
+
+
+def visit_of(store: Store, receipt: str, field: str = "receipt") -> Visit:
+    """The visit of a receipt of this store. Raises `ApiError`, naming the field, where there is none."""
+    visit = (
+        Visit.objects.filter(store=store, receipt_key=receipt_key(receipt)).select_related("customer", "store").first()
+    )
+    if visit is None:
+        raise ApiError(404, "receipt_unknown", _("This receipt is not known here. Check the number."), field=field)
+    return visit
+
+
+def _sensible(at: datetime | None) -> datetime | None:
+    """The instant of a preview, where a visit can be."""
+    if at is not None and not 2000 <= at.year <= Company.current().today().year + 1:
+        raise ApiError(422, "invalid", field="occurred_at")
+    return at
+
+
+def _shown(visit: Visit, store: Store, *, points: int) -> VisitAnswer:
+    return VisitAnswer(
+        store=store.code,
+        receipt=visit.receipt_id,
+        customer=visit.customer.external_id if visit.customer else None,
+        occurred_at=visit.occurred_at,
+        business_date=visit.business_date,
+        net_cents=visit.net_cents,
+        discount_cents=visit.discount_cents,
+        points=points,
+        is_void=visit.voided_at is not None,
+    )

@@ -1,0 +1,179 @@
+"""Who is in a run, who is left out of it and why. One statement answers for the whole audience.
+
+The order of the reasons is the order of the funnel on the offer's page: an address, consent, nobody who unsubscribed
+at that address since, no open complaint, a text they can read, no recent offer, one mail per address; what remains is
+split at random into the control group and those who get the mail, by household.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count
+
+from customers.models import Channel, Classification, ConsentEvent, Purpose
+from customers.queries import households
+from loyaltycrm.core.knobs import value
+from loyaltycrm.core.models import Company
+from rewards.knobs import OFFER_GAP_DAYS
+from rewards.models import DeliveryReason, DeliveryStatus
+
+TEXT_FIELDS: Final = ("subject", "heading", "body")
+ON_ITS_WAY: Final = (DeliveryStatus.PENDING, DeliveryStatus.CLAIMED, DeliveryStatus.HANDING_OVER)
+COUNTS_AS_CONTACT: Final = (
+    *ON_ITS_WAY,
+    DeliveryStatus.SENT,
+    DeliveryStatus.UNKNOWN,
+    DeliveryStatus.CONTROL,
+)
+
+NEWEST_CONSENT: Final = f"""
+    SELECT e.given, e.occurred_at FROM customers_consentevent e
+    WHERE e.customer_id = c.id AND e.purpose = '{Purpose.OFFERS}' AND e.channel = '{Channel.EMAIL}'
+    ORDER BY e.occurred_at DESC, e.id DESC LIMIT 1
+"""  # noqa: S608 - constants only
+ADDRESS_UNSUBSCRIBED: Final = f"""
+    SELECT 1 FROM customers_customer other JOIN customers_consentevent said
+    ON said.customer_id IN (other.id, other.merged_into_id)
+    WHERE other.email_key = c.email_key AND other.email_key <> ''
+    AND said.purpose = '{Purpose.OFFERS}' AND said.channel = '{Channel.EMAIL}' AND NOT said.given
+    AND said.source IN ('{ConsentEvent.Source.UNSUBSCRIBE}', '{ConsentEvent.Source.PREFERENCES}')
+    AND said.occurred_at > newest.occurred_at
+"""  # noqa: S608 - constants only
+STANDING_HOLD: Final = """
+    SELECT 1 FROM customers_contacthold h WHERE h.customer_id = c.id AND h.released_at IS NULL
+"""
+SUPPRESSED_ADDRESS: Final = "SELECT 1 FROM customers_suppressedaddress s WHERE s.email_key = c.email_key"
+
+PLACES: Final = f"""
+    WITH homes AS (
+        SELECT * FROM unnest(%(members)s::bigint[], %(households)s::bigint[]) AS h(customer_id, household)
+    ), recent AS (
+        SELECT DISTINCT homes.household FROM rewards_delivery d
+        JOIN rewards_run r ON r.id = d.run_id JOIN homes ON homes.customer_id = d.customer_id
+        WHERE d.status = ANY(%(contacts)s)
+        AND (r.finished_at IS NULL OR r.finished_at > %(today)s::date - %(gap_days)s::int - 2)
+        AND (
+            d.status = ANY(%(on_its_way)s) OR (COALESCE(d.sent_at, r.planned_at) AT TIME ZONE %(zone)s::text)::date
+                > %(today)s::date - %(gap_days)s::int
+        )
+    ), audience AS (
+        SELECT c.id AS customer_id, homes.household, c.email, c.email_key, c.language, c.first_name,
+            (newest.occurred_at AT TIME ZONE %(zone)s::text)::date AS agreed_on,
+            CASE
+                WHEN c.email_key = '' THEN '{DeliveryReason.NO_ADDRESS}'
+                WHEN EXISTS ({SUPPRESSED_ADDRESS}) THEN '{DeliveryReason.SUPPRESSED_ADDRESS}'
+                WHEN newest.given IS NOT TRUE THEN '{DeliveryReason.NO_CONSENT}'
+                WHEN EXISTS ({ADDRESS_UNSUBSCRIBED}) THEN '{DeliveryReason.UNSUBSCRIBED}'
+                WHEN EXISTS ({STANDING_HOLD}) THEN '{DeliveryReason.CONTACT_HOLD}'
+                WHEN c.language <> ALL(%(languages)s) THEN '{DeliveryReason.NO_TEXT}'
+                WHEN homes.household IN (SELECT household FROM recent) THEN '{DeliveryReason.FREQUENCY}'
+                ELSE ''
+            END AS reason
+        FROM customers_classification f
+        JOIN customers_customer c ON c.id = f.customer_id
+        JOIN homes ON homes.customer_id = c.id
+        LEFT JOIN LATERAL ({NEWEST_CONSENT}) newest ON true
+        WHERE f.loyal AND c.merged_into_id IS NULL
+    ), one_per_address AS (
+        SELECT customer_id, household, email, email_key, language, first_name, agreed_on,
+            CASE
+                WHEN reason = '' AND row_number() OVER (PARTITION BY email_key, reason ORDER BY customer_id) > 1
+                THEN '{DeliveryReason.SHARED_ADDRESS}' ELSE reason
+            END AS reason
+        FROM audience
+    ), drawn AS (
+        SELECT *, dense_rank() OVER (PARTITION BY reason ORDER BY md5(%(seed)s::text || ':' || household), household)
+            AS place, (SELECT count(DISTINCT household) FROM one_per_address WHERE reason = '') AS drawn_from
+        FROM one_per_address
+    )
+    SELECT customer_id, household, email, email_key, language, first_name, agreed_on, reason,
+        CASE
+            WHEN reason <> '' THEN '{DeliveryStatus.SUPPRESSED}'
+            WHEN place <= round(drawn_from * %(control_percent)s::int / 100.0) THEN '{DeliveryStatus.CONTROL}'
+            ELSE '{DeliveryStatus.PENDING}'
+        END AS status
+    FROM drawn
+"""  # noqa: S608 - constants only
+
+
+def complete_languages(texts: Mapping[str, Mapping[str, str]], benefit_names: Mapping[str, str]) -> list[str]:
+    """The languages in which an offer has every text a reader sees."""
+    return [
+        code
+        for code, _name in settings.LANGUAGES
+        if benefit_names.get(code, "").strip()
+        and all((texts.get(code) or {}).get(field, "").strip() for field in TEXT_FIELDS)
+    ]
+
+
+def readers_by_language() -> dict[str, int]:
+    """How many loyal customers read each language."""
+    counted = Classification.objects.filter(loyal=True).values_list("customer__language").annotate(Count("customer"))
+    return dict(counted.order_by("customer__language"))
+
+
+def place_parameters(*, languages: Iterable[str], seed: int, control_percent: int, today: date) -> dict[str, Any]:
+    """What `PLACES` is asked with. Households are those of the audience and of everyone contacted of late."""
+    gap_days = value(OFFER_GAP_DAYS)
+    members = households(_audience_and_recent_contacts(today, gap_days))
+    return {
+        "members": list(members),
+        "households": list(members.values()),
+        "on_its_way": [str(status) for status in ON_ITS_WAY],
+        "contacts": [str(status) for status in COUNTS_AS_CONTACT],
+        "zone": Company.current().time_zone,
+        "today": today,
+        "gap_days": gap_days,
+        "languages": list(languages),
+        "seed": str(seed),
+        "control_percent": control_percent,
+    }
+
+
+def _audience_and_recent_contacts(today: date, gap_days: int) -> set[int]:
+    """Everyone flagged loyal, and everyone whose deliveries may still count against their household."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT customer_id FROM customers_classification WHERE loyal
+            UNION
+            SELECT d.customer_id FROM rewards_run r JOIN rewards_delivery d ON d.run_id = r.id
+            WHERE (r.finished_at IS NULL OR r.finished_at > %s::date - %s::int - 2) AND d.status = ANY(%s)
+            """,
+            [today, gap_days, [str(status) for status in COUNTS_AS_CONTACT]],
+        )
+        return {pk for (pk,) in cursor.fetchall()}
+
+
+@dataclass(frozen=True, slots=True)
+class Funnel:
+    """An audience counted: everyone who matches, those left out by reason, the control group, and the readers."""
+
+    matching: int
+    left_out: dict[str, int]
+    control: int
+    mailed: int
+
+
+def count_audience(*, languages: Iterable[str], control_percent: int, today: date, seed: int = 0) -> Funnel:
+    """What a run planned now would look like, in numbers. Changes nothing."""
+    parameters = place_parameters(languages=languages, seed=seed, control_percent=control_percent, today=today)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT status, reason, count(*) FROM ({PLACES}) AS p GROUP BY 1, 2", parameters)  # noqa: S608
+        counted = {(status, reason): count for status, reason, count in cursor.fetchall()}
+    return Funnel(
+        matching=sum(counted.values()),
+        left_out={
+            str(reason): counted[(DeliveryStatus.SUPPRESSED, reason)]
+            for reason in DeliveryReason.values
+            if (DeliveryStatus.SUPPRESSED, reason) in counted
+        },
+        control=counted.get((DeliveryStatus.CONTROL, ""), 0),
+        mailed=counted.get((DeliveryStatus.PENDING, ""), 0),
+    )

@@ -1,0 +1,104 @@
+"""Settings of rewards and offers that a manager edits."""
+
+from django.utils.translation import gettext_lazy as _
+
+from loyaltycrm.core.knobs import Knob, declare
+
+UNDO_MINUTES = declare(
+    Knob(
+        key="undo_minutes",
+        default=15,
+        label=_("Minutes to undo a visit at the till"),
+        help=_("After that a manager makes a correction."),
+        minimum=1,
+        maximum=240,
+        unit="minutes",
+        group=_("Till"),
+    )
+)
+VOUCHER_DAYS = declare(
+    Knob(
+        key="voucher_days",
+        default=30,
+        label=_("Days for which a reward bought with points can be collected"),
+        help=_("Counts from the day on which the points were used."),
+        minimum=1,
+        maximum=730,
+        unit="days",
+        group=_("Rewards"),
+    )
+)
+OFFER_GAP_DAYS = declare(
+    Knob(
+        key="offer_gap_days",
+        default=14,
+        label=_("Days between two offers to one household"),
+        help=_("Being in a control group counts like an offer."),
+        minimum=0,
+        maximum=365,
+        unit="days",
+        group=_("Offers"),
+    )
+)
+OVERDUE_HOURS = declare(
+    Knob(
+        key="overdue_hours",
+        default=24,
+        label=_("Hours after which a late run waits for a person"),
+        help=_("A run that could not start in time is not sent by itself when it is later than this."),
+        minimum=1,
+        maximum=336,
+        unit="hours",
+        group=_("Offers"),
+    )
+)
+DELIVERY_ATTEMPTS = declare(
+    Knob(
+        key="delivery_attempts",
+        default=6,
+        label=_("Attempts before a mail is given up"),
+        help=_("Counts how often the mail server asked to try again later. The pauses grow from a minute to hours."),
+        minimum=1,
+        maximum=20,
+        unit="attempts",
+        group=_("Offers"),
+    )
+)
+ADJUSTMENT_APPROVAL_POINTS = declare(
+    Knob(
+        key="adjustment_approval_points",
+        default=1_000,
+        label=_("Points above which an adjustment needs a second person"),
+        help=_(
+            "More than this, by one person on one customer in a day, is posted when another person has approved it."
+        ),
+        minimum=0,
+        maximum=1_000_000,
+        unit="points",
+        group=_("Approvals"),
+    )
+)
+ADJUSTMENT_CAP_MANAGER_POINTS = declare(
+    Knob(
+        key="adjustment_cap_manager_points",
+        default=5_000,
+        label=_("Points that a manager may adjust in a day"),
+        help=_("Given and taken together, over all customers."),
+        minimum=0,
+        maximum=1_000_000,
+        unit="points",
+        group=_("Approvals"),
+    )
+)
+ADJUSTMENT_CAP_ADMIN_POINTS = declare(
+    Knob(
+        key="adjustment_cap_admin_points",
+        default=20_000,
+        label=_("Points that an admin may adjust in a day"),
+        help=_("Given and taken together, over all customers."),
+        minimum=0,
+        maximum=1_000_000,
+        unit="points",
+        group=_("Approvals"),
+    )
+)

@@ -1,0 +1,54 @@
+"""What the worker does for offers. A message only says that there is work: the rows say what, so losing a message
+costs a minute and getting it twice costs nothing."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from celery import shared_task
+from kombu.exceptions import OperationalError
+
+from rewards.actions.planning import plan_run
+from rewards.actions.runs import start_due_runs
+from rewards.actions.sending import BATCH, send_batch
+from rewards.actions.sweeping import finish_run, runs_to_plan, runs_to_send, sweep
+
+logger = logging.getLogger(__name__)
+
+MOST_SENDERS: Final = 4
+EXPIRES_SECONDS: Final = 50
+
+
+@shared_task(name="rewards.tasks.tick")
+def tick() -> None:
+    """Once a minute: start what is due, tidy up, and say that there is work."""
+    start_due_runs()
+    sweep()
+    try:
+        for run_id in runs_to_plan():
+            plan.apply_async((run_id,), expires=EXPIRES_SECONDS)
+        for run_id, due in runs_to_send().items():
+            for _sender in range(min(MOST_SENDERS, -(-due // BATCH))):
+                send.apply_async((run_id,), expires=EXPIRES_SECONDS)
+    except OperationalError:
+        logger.warning("The message broker does not answer; the next tick tries again.")
+
+
+@shared_task(name="rewards.tasks.plan")
+def plan(run_id: int) -> None:
+    """Freeze one run, then say that it can be sent."""
+    if plan_run(run_id=run_id):
+        send.apply_async((run_id,), expires=EXPIRES_SECONDS)
+
+
+@shared_task(name="rewards.tasks.send", soft_time_limit=200, time_limit=230)
+def send(run_id: int) -> None:
+    """Send for a while; if more is due then, go on in a new task, so that others get their turn.
+
+    The messages expire within the minute: a queue never holds more of them than are worked off until the next tick.
+    """
+    send_batch(run_id=run_id)
+    finish_run(run_id=run_id)
+    if run_id in runs_to_send():
+        send.apply_async((run_id,), expires=EXPIRES_SECONDS)

@@ -1,0 +1,307 @@
+"""A plain model of one shop's ledger, written only from the words of the specification (its section on points).
+
+It knows no database and no product code: dictionaries, lists and dates. It says what must be refused (`NotAllowed`)
+and what stands afterwards. Where the words leave room it follows the decision on the ledger's shape (ADR 3), and:
+
+- What ends before the day of an event ends before the event; the day is that of the shop where it happens.
+- Points used on one receipt return together: their sum in proportion to the money, the last used first.
+- What is taken back beyond the visit's own lot comes from points that can be used, then from pending ones.
+- What lapsed counts first against what earlier refunds asked for and did not get.
+- Only a refund's shortfall has a policy; where a sale is voided or a gift is taken back, the rest is owed.
+- Earning and using points is activity; it moves the end of lots that have points, never of spent ones.
+- Points moved or given back keep the place of the lot of their earning: "then id" is that lot's.
+- A late event finds the lots as they are now: what lapsed before the account's latest day has lapsed for it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+from rewards.tests.model.books import Account, Draw, Lot, NotAllowed, Sale, Use
+from rewards.tests.model.policy import ARREARS, ONLY_PENDING, Life, Policy, Ranks
+
+
+class Ledger:
+    """All accounts of one shop under its versions, each from its first day on."""
+
+    def __init__(self, first: Policy) -> None:
+        self.versions: list[tuple[date, Policy]] = [(date.min, first)]
+        self.accounts: dict[str, Account] = {}
+        self.sales: dict[str, Sale] = {}
+        self.goodwill: dict[str, tuple[str, int, bool]] = {}
+        self.taken_back: dict[str, list[tuple[date, int]]] = {}
+        self.lots: list[Lot] = []
+
+    def account(self, name: str) -> Account:
+        """The account that stands for a customer now, however many merges lie between."""
+        account = self.accounts[name]
+        return account if account.merged_into is None else self.account(account.merged_into)
+
+    def join(self, name: str) -> None:
+        self.accounts[name] = Account(name)
+
+    def policy(self, day: date) -> Policy:
+        """The version in force on a day."""
+        return [policy for starts_on, policy in self.versions if starts_on <= day][-1]
+
+    def sign(self, policy: Policy, starts_on: date) -> None:
+        """A change is a new version with a start date."""
+        assert starts_on > self.versions[-1][0]
+        self.versions.append((starts_on, policy))
+
+    # What happens.
+
+    def sell(self, name: str, owner: str | None, cents: int, *, at: datetime, day: date, now: datetime) -> int:
+        """A receipt: what it earns is computed once, under the version of its day. Gives the points."""
+        policy = self.policy(day)
+        owner = None if owner is None else self.account(owner).name
+        self.sales[name] = sale = Sale(owner, at, day, cents, policy, now)
+        if owner is None:
+            return 0
+        sale.earned, bonus = policy.earns(cents, day)
+        opens_on = day + timedelta(days=policy.pending_days)
+        if policy.bonus == policy.earned:
+            bonus = 0
+        account = self.accounts[owner]
+        self._credit(account, "earn", sale.earned - bonus, f"sale {name}", policy.earned, at, day, opens_on)
+        self._credit(account, "earn", bonus, f"sale {name}", policy.bonus, at, day, opens_on)
+        if sale.earned:
+            self._prolong(account, day)
+        return sale.earned
+
+    def refund(self, sale_name: str, name: str, cents: int, *, at: datetime, day: date) -> None:
+        """Money given back: points used on the receipt return in proportion, then earned points are taken back."""
+        sale = self.sales[sale_name]
+        if sale.voided or not 0 < cents <= sale.kept or at < sale.at:
+            raise NotAllowed
+        sale.refunds[name] = (day, cents)
+        if sale.owner is None:
+            return
+        account = self.account(sale.owner)
+        self.begin(account, day)
+        left = sum(use.points - use.returned for use in sale.uses)
+        share = left if sale.kept == 0 else min(left, sum(use.points for use in sale.uses) * cents // sale.cents)
+        for use in reversed(sale.uses):
+            part = min(share, use.points - use.returned)
+            share -= part
+            self._give_back(use, part, day)
+        due = sale.earned - sale.policy.earns(sale.kept, sale.day)[0] - sale.claimed
+        sale.claimed += due
+        due = min(due, sale.claimed - sale.taken - self._lapsed(f"sale {sale_name}"))
+        taken = self._take_back(account, due, f"sale {sale_name}", day, sale.policy.shortfall)
+        sale.taken += taken
+        self.taken_back.setdefault(sale_name, []).append((day, taken))
+
+    def void(self, sale_name: str, *, at: datetime, day: date) -> None:
+        """Reverse everything that the visit caused and that was not reversed yet."""
+        sale = self.sales[sale_name]
+        if sale.voided:
+            raise NotAllowed
+        sale.voided = True
+        if sale.owner is None:
+            return
+        account = self.account(sale.owner)
+        self.begin(account, day)
+        for use in reversed(sale.uses):
+            self._give_back(use, use.points - use.returned, day)
+            use.undone = True
+        due, sale.claimed = sale.earned - sale.claimed, sale.earned
+        due = min(due, sale.claimed - sale.taken - self._lapsed(f"sale {sale_name}"))
+        sale.taken += self._take_back(account, due, f"sale {sale_name}", day, ARREARS)
+
+    def use(self, owner: str, points: int, *, at: datetime, day: date, sale_name: str | None) -> Use:
+        """Spend available points, soonest expiry first."""
+        account = self.account(owner)
+        if points > account.available(day):
+            raise NotAllowed
+        self.begin(account, day)
+        use = Use(account.name, points, [], at)
+        for lot in account.usable(day):
+            part = min(lot.left, points)
+            lot.left -= part
+            points -= part
+            if part:
+                use.draws.append(Draw(lot, part))
+        account.moved["redeem"] += use.points
+        account.latest_day = max(account.latest_day, day)
+        self._prolong(account, day)
+        if sale_name is not None:
+            self.sales[sale_name].uses.append(use)
+        return use
+
+    def undo_use(self, use: Use, *, day: date) -> None:
+        """Take a use back: its points return to their lots."""
+        if use.undone:
+            raise NotAllowed
+        use.undone = True
+        self.begin(self.account(use.owner), day)
+        self._give_back(use, use.points - use.returned, day)
+
+    def give(self, name: str, owner: str, points: int, *, at: datetime, day: date) -> None:
+        """Goodwill: points beyond what was owed, usable at once."""
+        account = self.account(owner)
+        self.goodwill[name] = (account.name, points, False)
+        life = self.policy(day).goodwill
+        self._credit(account, "goodwill", points, f"goodwill {name}", life, at, day, day)
+
+    def take_goodwill(self, name: str, *, at: datetime, day: date) -> None:
+        """Goodwill taken back: from its own lot, then in spending order, the rest owed."""
+        owner, points, taken = self.goodwill[name]
+        assert not taken
+        self.goodwill[name] = (owner, points, True)
+        account = self.account(owner)
+        self.begin(account, day)
+        due = points - self._lapsed(f"goodwill {name}")
+        self._take_back(account, due, f"goodwill {name}", day, ARREARS)
+
+    def sweep(self, today: date) -> None:
+        """The end of every lot that was last good before today."""
+        for account in self.accounts.values():
+            self.begin(account, today)
+
+    # What is asked.
+
+    def rank(self, owner: str, day: date) -> str:
+        """The rank at a day's end: up on the day that reaches it, down at the end of a review period and its grace."""
+        days = sorted(self._deeds(owner))
+        if not days or days[0] > day:
+            return self.policy(day).ranks.levels[0][0]
+        held, fall_on, today = self.policy(days[0]).ranks.levels[0][0], None, days[0]
+        while today <= day:
+            ranks = self.policy(today).ranks
+            keys = [key for key, _threshold in ranks.levels]
+            reached = ranks.reached(self._held_by_window(owner, ranks, today))
+            if held in keys and reached < keys.index(held):
+                if fall_on is None and ranks.ends_review(today):
+                    fall_on = today + timedelta(days=ranks.grace_days)
+                if fall_on is not None and today >= fall_on:
+                    held, fall_on = keys[reached], None
+            else:
+                held, fall_on = keys[reached], None
+            today += timedelta(days=1)
+        return held
+
+    def _held_by_window(self, owner: str, ranks: Ranks, day: date) -> int:
+        first = ranks.first_day(day)
+        return sum(
+            amounts[ranks.by]
+            for on, amounts in self._deeds(owner).items()
+            if first <= on <= day and ranks.by in amounts
+        )
+
+    def _deeds(self, owner: str) -> dict[date, Counter[str]]:
+        """What each day brought: net spend, points earned and visits, refunds subtracted on their day."""
+        days: dict[date, Counter[str]] = {}
+        for name, sale in self.sales.items():
+            if sale.voided or sale.owner is None or self.account(sale.owner).name != owner:
+                continue
+            days.setdefault(sale.day, Counter()).update(net_spend=sale.cents, visits=1, earned_points=sale.earned)
+            for back_day, back in sale.refunds.values():
+                days.setdefault(back_day, Counter()).subtract({"net_spend": back})
+            if sale.refunds and not sale.kept:
+                days[max(day for day, _cents in sale.refunds.values())].subtract({"visits": 1})
+            for back_day, points in self.taken_back.get(name, []):
+                days.setdefault(back_day, Counter()).subtract({"earned_points": points})
+        return days
+
+    # How points move.
+
+    def begin(self, account: Account, day: date) -> None:
+        """End what was last good before the day."""
+        for lot in account.lots:
+            if lot.left and lot.last_day is not None and lot.last_day < day:
+                account.moved["expire"] += lot.left
+                account.latest_day = max(account.latest_day, lot.last_day + timedelta(days=1))
+                lot.lapsed += lot.left
+                lot.left = 0
+
+    def _credit(
+        self, account: Account, kind: str, points: int, root: str, life: Life, at: datetime, day: date, opens_on: date
+    ) -> None:
+        self.begin(account, day)
+        if not points:
+            return
+        account.moved[kind] += points
+        account.latest_day = max(account.latest_day, day)
+        self._open(account, points, root, at, day, opens_on, life.last_day(day)).idle_days = life.idle_days
+
+    def _prolong(self, account: Account, day: date) -> None:
+        """Let activity on a day move the end of what is there."""
+        for lot in account.standing(day):
+            if lot.idle_days is not None and lot.last_day is not None:
+                lot.last_day = max(lot.last_day, day + timedelta(days=lot.idle_days - 1))
+
+    def _lapsed(self, root: str) -> int:
+        return sum(lot.lapsed for lot in self.lots if lot.root == root)
+
+    def _open(
+        self, account: Account, points: int, root: str, at: datetime, day: date, opens_on: date, last_day: date | None
+    ) -> Lot:
+        """A new lot; what is owed is repaid out of it first."""
+        lot = Lot(0, root, at, day, opens_on, last_day, points, first_holder=account.name)
+        return self._add(account, lot)
+
+    def _add(self, account: Account, lot: Lot) -> Lot:
+        repaid = min(lot.left, account.arrears)
+        account.arrears -= repaid
+        lot.left -= repaid
+        lot.number, lot.holder = len(self.lots) + 1, account.name
+        lot.first_number = lot.first_number or lot.number
+        self.lots.append(lot)
+        account.lots.append(lot)
+        return lot
+
+    def carry_on(self, lot: Lot, points: int, account: Account) -> Lot:
+        """The same points in another account, with the same days."""
+        return self._add(account, replace(lot, left=points, lapsed=0))
+
+    def _give_back(self, use: Use, points: int, day: date) -> None:
+        """Return points to the lots they came from, last drawn first, as if only the smaller number had been used.
+
+        A lot that has lapsed gets a short grace: good on the day of the return and the days after it. They go to whom
+        the use is of; where its lots are another's by now, or were, the points are in a lot of their own.
+        """
+        if not points:
+            return
+        account = self.account(use.owner)
+        self.begin(account, day)
+        use.returned += points
+        account.moved["give_back"] += points
+        grace = timedelta(days=self.policy(day).grace_days - 1)
+        known = max(day, account.latest_day)
+        for draw in reversed(use.draws):
+            part = min(draw.points, points)
+            draw.points -= part
+            points -= part
+            lot = draw.lot
+            if part and lot.is_over(known):
+                self.carry_on(replace(lot, opens_on=day, last_day=known + grace, idle_days=None), part, account)
+            elif part and lot.holder != account.name:
+                self.carry_on(lot, part, account)
+            elif part:
+                repaid = min(part, account.arrears)
+                account.arrears -= repaid
+                lot.left += part - repaid
+        account.latest_day = known
+
+    def _take_back(self, account: Account, due: int, root: str, day: date, shortfall: str) -> int:
+        """Take points back from their own lots, then from others; the rest is owed or let go. Gives what was moved."""
+        if due <= 0:
+            return 0
+        standing = account.to_take(day)
+        if shortfall == ONLY_PENDING:
+            standing = [lot for lot in standing if lot.opens_on > day]
+        moved = 0
+        for lot in sorted(standing, key=lambda lot: lot.root != root):
+            part = min(lot.left, due - moved)
+            lot.left -= part
+            moved += part
+        if shortfall == ARREARS:
+            account.arrears += due - moved
+            moved = due
+        if moved:
+            account.moved["take_back"] += moved
+            account.latest_day = max(account.latest_day, day)
+        return moved

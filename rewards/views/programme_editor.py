@@ -1,0 +1,197 @@
+"""The editor of a draft: one page per part, one per earning rule, one per rank."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from loyaltycrm.core.actions.idempotency import once
+from loyaltycrm.core.errors import Refused
+from loyaltycrm.core.forms import one_time_key
+from loyaltycrm.core.permissions import Permission, permission
+from rewards.actions.programme import change_rules
+from rewards.models import ProgrammeDraft
+from rewards.programme_checks import checked_rules
+from rewards.programme_edits import moved, without_level, without_rule
+from rewards.programme_forms import (
+    BaseForm,
+    DiscountForm,
+    ExpiryForm,
+    LevelForm,
+    MembershipForm,
+    PartForm,
+    RedemptionForm,
+    RefundsForm,
+    RuleForm,
+    TiersForm,
+)
+from rewards.views.programme_drafts import draft_or_404
+from rewards.views.staff import person, posted, try_it
+
+page = require_http_methods(["GET", "HEAD", "POST"])
+
+
+@page
+@permission(Permission.MANAGE_PROGRAMME)
+def base(request: HttpRequest, pk: int) -> HttpResponse:
+    """What of a receipt earns points."""
+    return _edit(request, pk, BaseForm)
+
+
+@page
+@permission(Permission.MANAGE_PROGRAMME)
+def expiry(request: HttpRequest, pk: int) -> HttpResponse:
+    """How long points last."""
+    return _edit(request, pk, ExpiryForm)
+
+
+@page
+@permission(Permission.MANAGE_PROGRAMME)
+def redemption(request: HttpRequest, pk: int) -> HttpResponse:
+    """What points are worth."""
+    return _edit(request, pk, RedemptionForm)
+
+
+@page
+@permission(Permission.MANAGE_PROGRAMME)
+def refunds(request: HttpRequest, pk: int) -> HttpResponse:
+    """What becomes of points when goods come back."""
+    return _edit(request, pk, RefundsForm)
+
+
+@page
+@permission(Permission.MANAGE_PROGRAMME)
+def tiers(request: HttpRequest, pk: int) -> HttpResponse:
+    """How ranks are reached and lost."""
+    return _edit(request, pk, TiersForm)
+
+
+@page
+@permission(Permission.MANAGE_PROGRAMME)
+def membership(request: HttpRequest, pk: int) -> HttpResponse:
+    """The membership that the till sells."""
+    return _edit(request, pk, MembershipForm)
+
+
+@page
+@permission(Permission.MANAGE_PROGRAMME)
+def discount(request: HttpRequest, pk: int) -> HttpResponse:
+    """What is taken off large or frequent baskets."""
+    return _edit(request, pk, DiscountForm)
+
+
+@page
+@permission(Permission.MANAGE_PROGRAMME)
+def rule_add(request: HttpRequest, pk: int, kind: str) -> HttpResponse:
+    """A new earning rule of this kind."""
+    return _edit(request, pk, lambda *args, **kwargs: RuleForm(*args, kind=kind, **kwargs))
+
+
+@page
+@permission(Permission.MANAGE_PROGRAMME)
+def rule(request: HttpRequest, pk: int, key: str) -> HttpResponse:
+    """One earning rule."""
+    listed = draft_or_404(pk).rules["earning"]["rules"]
+    kind = next((each["gives"]["kind"] for each in listed if each["key"] == key), None)
+    if kind is None:
+        raise Http404
+    return _edit(request, pk, lambda *args, **kwargs: RuleForm(*args, kind=kind, key=key, **kwargs))
+
+
+@page
+@permission(Permission.MANAGE_PROGRAMME)
+def level_add(request: HttpRequest, pk: int) -> HttpResponse:
+    """A new rank."""
+    return _edit(request, pk, LevelForm)
+
+
+@page
+@permission(Permission.MANAGE_PROGRAMME)
+def level(request: HttpRequest, pk: int, key: str) -> HttpResponse:
+    """One rank."""
+    _must_have(draft_or_404(pk).rules["tiers"]["levels"], key)
+    return _edit(request, pk, lambda *args, **kwargs: LevelForm(*args, key=key, **kwargs))
+
+
+@require_POST
+@permission(Permission.MANAGE_PROGRAMME)
+def rule_up(request: HttpRequest, pk: int, key: str) -> HttpResponse:
+    """A rule earlier in the stacking order."""
+    return _change(request, pk, key, lambda rules: moved(rules, key, up=True), done=_("Moved up."))
+
+
+@require_POST
+@permission(Permission.MANAGE_PROGRAMME)
+def rule_down(request: HttpRequest, pk: int, key: str) -> HttpResponse:
+    """A rule later in the stacking order."""
+    return _change(request, pk, key, lambda rules: moved(rules, key, up=False), done=_("Moved down."))
+
+
+@require_POST
+@permission(Permission.MANAGE_PROGRAMME)
+def rule_remove(request: HttpRequest, pk: int, key: str) -> HttpResponse:
+    """A rule out of the draft."""
+    return _change(request, pk, key, lambda rules: without_rule(rules, key), done=_("Taken out of the draft."))
+
+
+@require_POST
+@permission(Permission.MANAGE_PROGRAMME)
+def level_remove(request: HttpRequest, pk: int, key: str) -> HttpResponse:
+    """A rank out of the draft."""
+    done = _("Taken out of the draft.")
+    return _change(request, pk, key, lambda rules: without_level(rules, key), done=done, among="tiers")
+
+
+def _edit(request: HttpRequest, pk: int, form_of: Callable[..., PartForm]) -> HttpResponse:
+    shown = draft_or_404(pk)
+    form = form_of(request.POST or None, rules=checked_rules(shown.rules), revision=shown.revision)
+    if request.method == "POST" and form.is_valid():
+        try:
+            once(
+                scope=f"change draft {shown.pk}:{person(request).pk}",
+                key=one_time_key(request),
+                content=posted(request),
+                produce=lambda: _save(shown, form.cleaned_data["revision"], form.rules_after(), request),
+            )
+        except Refused as refusal:
+            form.refuse(refusal)
+        else:
+            return redirect("rewards:programme_draft", pk)
+    return render(request, "rewards/programme/part.html", {"form": form, "draft": shown})
+
+
+def _change(
+    request: HttpRequest,
+    pk: int,
+    key: str,
+    change: Callable[[dict[str, Any]], dict[str, Any]],
+    *,
+    done: str,
+    among: str = "earning",
+) -> HttpResponse:
+    shown = draft_or_404(pk)
+
+    def produce() -> dict[str, Any]:
+        listed = shown.rules["earning"]["rules"] if among == "earning" else shown.rules["tiers"]["levels"]
+        if all(each["key"] != key for each in listed):
+            raise Refused(_("That is not in the draft any more. Read the draft again."))
+        return _save(shown, shown.revision, change(shown.rules), request)
+
+    scope = f"change draft {shown.pk}:{person(request).pk}"
+    sent = posted(request)
+    try_it(request, lambda: once(scope=scope, key=one_time_key(request), content=sent, produce=produce), done=done)
+    return redirect("rewards:programme_draft", shown.pk)
+
+
+def _save(shown: ProgrammeDraft, revision: int, rules: dict[str, Any], request: HttpRequest) -> dict[str, Any]:
+    return {"revision": change_rules(draft=shown, revision=revision, rules=rules, by=person(request)).revision}
+
+
+def _must_have(listed: list[dict[str, Any]], key: str) -> None:
+    if all(each["key"] != key for each in listed):
+        raise Http404
