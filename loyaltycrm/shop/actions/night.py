@@ -1,0 +1,78 @@
+"""What happens once after every company day: points end, tiers are reviewed, customers are classified."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, timedelta
+from typing import Any
+
+from django.db import connection
+
+from customers.actions.classifying import classify
+from customers.actions.valuing import fit_value
+from customers.models import ValueFit
+from loyaltycrm.core.actions.idempotency import fingerprint
+from loyaltycrm.core.errors import Refused
+from loyaltycrm.core.models import Company, IdempotencyRecord
+from rewards.actions.expiry import sweep_expired
+from rewards.actions.tiers import review_due_tiers
+
+SCOPE = "night"
+WEEK = timedelta(days=7)
+
+
+def run_night(*, day: date | None = None, again: bool = False) -> dict[str, Any] | None:
+    """Do the work that follows the day before `day` (default: the company's today); None if it was done already.
+
+    Each step may be repeated without harm, so a night cut short is simply run again; two workers never do one night
+    at once. Gives the number of lots ended, tiers reviewed and customers classified.
+    """
+    day = day or Company.current().today()
+    with _sole() as is_ours:
+        if not is_ours:
+            return None
+        done = IdempotencyRecord.objects.filter(scope=SCOPE, key=day.isoformat()).exists()
+        if done and not again:
+            return None
+        outcome = {
+            "lots_ended": sweep_expired(today=day),
+            "tiers_reviewed": review_due_tiers(today=day),
+            "customers_classified": classify(as_of=day, only_due=True).customers,
+            "customers_valued": _value_weekly(day),
+        }
+        if not done:
+            IdempotencyRecord.objects.create(
+                scope=SCOPE, key=day.isoformat(), fingerprint=fingerprint({}), response=outcome
+            )
+        return outcome
+
+
+def _value_weekly(day: date) -> int:
+    """Fit the value models where the last fit is a week old; 0 where it is not, or where the data say too little."""
+    if ValueFit.objects.filter(as_of__gt=day - WEEK).exists():
+        return 0
+    try:
+        fit, _model = fit_value(as_of=day)
+    except Refused:
+        return 0
+    return fit.customers
+
+
+def last_night() -> IdempotencyRecord | None:
+    """The newest night that was finished."""
+    return IdempotencyRecord.objects.filter(scope=SCOPE).order_by("-key").first()
+
+
+@contextmanager
+def _sole() -> Iterator[bool]:
+    """A lock of the session, held over several transactions; tells whether it was free."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended('loyaltycrm.night', 0))")
+        is_ours = bool((cursor.fetchone() or [False])[0])
+    try:
+        yield is_ours
+    finally:
+        if is_ours:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(hashtextextended('loyaltycrm.night', 0))")

@@ -1,0 +1,301 @@
+"""What the till shows about a customer, a visit just saved, and the last things done in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from django.db.models import Case, F, Q, Sum, Value, When
+from django.utils import timezone
+
+from customers.models import Classification, Customer, Visit
+from feedback.models import Ticket
+from feedback.queries import open_complaint_of
+from loyaltycrm.core.knobs import value
+from loyaltycrm.core.models import Company, IdempotencyRecord, Store, User
+from loyaltycrm.shop.knobs import ENDING_SOON_DAYS
+from loyaltycrm.shop.queries.finding import TierBadge, badge
+from loyaltycrm.shop.queries.standing import points_in_words, tier_in_words
+from rewards.knobs import UNDO_MINUTES
+from rewards.models import Lot, Posting, PostingKind, Redemption, Reward
+from rewards.programme import EarningLine, load_programmes
+from rewards.queries import Balance, ExpiringPoints, balance_of, earned_by_rule, tier_progress
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from django.db.models import QuerySet
+
+LATEST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """The one thing that whoever serves this customer should know, and so say or do."""
+
+    complaint: Ticket | None = None
+    is_ours: bool = True
+    owed_points: int = 0
+    ending: ExpiringPoints | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NextReward:
+    """The cheapest reward that the points do not suffice for yet."""
+
+    reward: Reward
+    missing: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerCard:
+    """What the till shows about a customer. `notes` are sentences on points and tier."""
+
+    tier: TierBadge
+    balance: Balance
+    usual_gap_days: Decimal | None
+    next_reward: NextReward | None
+    usable: list[Reward]
+    warned: Warned | None
+    used: list[DoneHere]
+    notes: list[str]
+
+    @property
+    def points(self) -> int:
+        return self.balance.available
+
+    @property
+    def whole_gap_days(self) -> int:
+        """The usual gap between visits, in days, at least one."""
+        return max(round(self.usual_gap_days or 0), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class DoneHere:
+    """A visit, or a use of points or a code, in this store; until `undo_until` it can be undone."""
+
+    at: datetime
+    points: int
+    undo_until: datetime
+    customer: Customer | None = None
+    visit: Visit | None = None
+    redemption: Redemption | None = None
+    is_undone: bool = False
+
+    @property
+    def can_undo(self) -> bool:
+        return not self.is_undone and timezone.now() <= self.undo_until
+
+
+@dataclass(frozen=True, slots=True)
+class LatestHere:
+    """The last things done in a store today, newest first, and how many visits it had today."""
+
+    entries: list[DoneHere]
+    visits_today: int
+    undo_minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A saved visit as an addition: points before, the addends, what undoing took, what else came since, points now.
+
+    `pending` of the points cannot be used before `opens_on`.
+    """
+
+    visit: Visit
+    points: int
+    lines: Sequence[EarningLine]
+    before: int
+    undone: int
+    since: int
+    now: int
+    unlocked: list[Reward]
+    next_reward: NextReward | None
+    undo_until: datetime
+    redeemed: list[DoneHere] = field(default_factory=list)
+    pending: int = 0
+    opens_on: date | None = None
+
+    @property
+    def can_undo(self) -> bool:
+        return self.visit.voided_at is None and timezone.now() <= self.undo_until
+
+
+def card_of(customer: Customer, *, store: Store, user: User) -> CustomerCard:
+    """Everything that the page of a customer shows beside the form."""
+    today = store.business_date()
+    programme = load_programmes().at(today)
+    balance = balance_of(customer, today)
+    rewards = catalogue()
+    standing = getattr(customer, "tier_standing", None)
+    gaps = Classification.objects.filter(customer=customer).values_list("usual_gap_days", flat=True)
+    return CustomerCard(
+        tier=badge(standing.tier if standing else programme.tier_keys[0], programme),
+        balance=balance,
+        usual_gap_days=gaps.first(),
+        next_reward=next_reward(balance.available, rewards),
+        usable=[reward for reward in rewards if reward.points_cost <= balance.available],
+        warned=_warning(customer, balance, user=user, today=today),
+        used=_just_used(customer, store),
+        notes=[
+            *points_in_words(balance),
+            *tier_in_words(tier_progress(customer), currency=Company.current().currency),
+        ],
+    )
+
+
+def catalogue() -> list[Reward]:
+    """The rewards on offer, cheapest first."""
+    return list(Reward.objects.filter(is_active=True).order_by("points_cost", "id"))
+
+
+def next_reward(points: int, rewards: Sequence[Reward]) -> NextReward | None:
+    """What the points do not suffice for yet, and how far they are."""
+    for reward in rewards:
+        if reward.points_cost > points:
+            return NextReward(reward, reward.points_cost - points, max(points, 0) / reward.points_cost)
+    return None
+
+
+def unlocked_by(before: int, after: int, rewards: Sequence[Reward]) -> list[Reward]:
+    """The rewards for which the points suffice after a change and did not before."""
+    return [reward for reward in rewards if before < reward.points_cost <= after]
+
+
+def _warning(customer: Customer, balance: Balance, *, user: User, today: date) -> Warned | None:
+    complaint = open_complaint_of(customer)
+    if complaint is not None:
+        ours = user.sees_all_stores or user.stores.filter(pk=complaint.store_id).exists()
+        return Warned(complaint=complaint, is_ours=ours)
+    if balance.available < 0:
+        return Warned(owed_points=-balance.available)
+    ending = balance.next_expiry
+    if ending is not None and ending.good_through < today + timedelta(days=value(ENDING_SOON_DAYS)):
+        return Warned(ending=ending)
+    return None
+
+
+def _just_used(customer: Customer, store: Store) -> list[DoneHere]:
+    """What the customer used in this store and can still be undone."""
+    undo_time = _undo_time()
+    standing = Redemption.objects.filter(customer=customer, store=store, undone_at__isnull=True)
+    return _done(standing.filter(redeemed_at__gte=timezone.now() - undo_time), undo_time)
+
+
+def latest_here(store: Store) -> LatestHere:
+    """The last things done in the store today."""
+    today, undo_time = store.business_date(), _undo_time()
+    visits = Visit.objects.filter(store=store, business_date=today).select_related("customer")
+    newest = list(visits.order_by("-recorded_at", "-id")[:LATEST])
+    earned = dict(
+        Posting.objects.filter(visit__in=newest, kind=PostingKind.EARN).values_list("visit").annotate(Sum("points"))
+    )
+    done = [
+        DoneHere(
+            at=visit.recorded_at,
+            points=earned.get(visit.pk, 0),
+            undo_until=visit.recorded_at + undo_time,
+            customer=visit.customer,
+            visit=visit,
+            is_undone=visit.voided_at is not None,
+        )
+        for visit in newest
+    ]
+    used_alone = Redemption.objects.filter(store=store, business_date=today, visit__isnull=True)
+    done += _done(used_alone, undo_time)
+    return LatestHere(
+        entries=sorted(done, key=lambda entry: entry.at, reverse=True)[:LATEST],
+        visits_today=visits.standing().count(),
+        undo_minutes=undo_time // timedelta(minutes=1),
+    )
+
+
+def receipt_of(visit: Visit) -> Receipt:
+    """The receipt of a visit, whoever looks at it and however much later."""
+    undo_time = _undo_time()
+    redeemed = _done(Redemption.objects.filter(visit=visit), undo_time)
+    undo_until = visit.recorded_at + undo_time
+    if visit.customer is None:
+        return Receipt(visit, 0, [], 0, 0, 0, 0, [], None, undo_until, redeemed)
+    posting = Posting.objects.filter(visit=visit, kind=PostingKind.EARN).first()
+    points = posting.points if posting else 0
+    today = visit.store.business_date()
+    now = balance_of(visit.customer, today).available
+    own, later = _pending_from(posting, today) if posting else (None, 0)
+    pending = own.remaining if own else 0
+    since = _change_since(posting) - later if posting else 0
+    undone = -points if visit.voided_at else 0
+    before = now - since - points + pending
+    rewards = catalogue()
+    lines = earned_by_rule(visit)
+    return Receipt(
+        visit=visit,
+        points=points,
+        lines=lines if sum(line.points for line in lines) == points else [EarningLine(None, points)],
+        before=before,
+        undone=undone,
+        since=since - undone,
+        now=now,
+        unlocked=[
+            reward for reward in unlocked_by(before, before + points - pending, rewards) if reward.points_cost <= now
+        ],
+        next_reward=next_reward(now, rewards),
+        undo_until=undo_until,
+        redeemed=redeemed,
+        pending=pending,
+        opens_on=own.available_on if own else None,
+    )
+
+
+def _pending_from(posting: Posting, day: date) -> tuple[Lot | None, int]:
+    """The lot of this posting if its points cannot be used yet, and the pending points of later postings."""
+    pending = list(
+        Lot.objects.held_on(day).filter(account=posting.destination_id, available_on__gt=day, posting__gte=posting.pk)
+    )
+    own = next((lot for lot in pending if lot.posting_id == posting.pk), None)
+    return own, sum(lot.remaining for lot in pending if lot is not own)
+
+
+def _change_since(posting: Posting) -> int:
+    """By how much later postings changed the account that this posting went to."""
+    account = posting.destination_id
+    later = Posting.objects.filter(Q(source=account) | Q(destination=account), pk__gt=posting.pk)
+    change = later.aggregate(
+        points=Sum(Case(When(destination=account, then=F("points")), default=Value(0) - F("points")))
+    )
+    return int(change["points"] or 0)
+
+
+def _undo_time() -> timedelta:
+    return timedelta(minutes=value(UNDO_MINUTES))
+
+
+def _done(redemptions: QuerySet[Redemption], undo_time: timedelta) -> list[DoneHere]:
+    """The newest of these uses of points and codes, newest first."""
+    newest = redemptions.select_related("customer", "voucher", "reward").order_by("-redeemed_at", "-id")[:LATEST]
+    return [
+        DoneHere(
+            at=redemption.redeemed_at,
+            points=-redemption.points,
+            undo_until=redemption.redeemed_at + undo_time,
+            customer=redemption.customer,
+            redemption=redemption,
+            is_undone=redemption.undone_at is not None,
+        )
+        for redemption in newest
+    ]
+
+
+def key_scope(store: Store) -> str:
+    """The scope within which one-time keys of a store's tills are told apart."""
+    return f"till:{store.pk}"
+
+
+def saved_with(key: str, store: Store) -> Visit | None:
+    """The visit that a form with this one-time key saved already."""
+    used = IdempotencyRecord.objects.filter(scope=key_scope(store), key=key).first()
+    return Visit.objects.filter(pk=used.response["visit"]).first() if used and "visit" in used.response else None

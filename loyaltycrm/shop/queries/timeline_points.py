@@ -1,0 +1,187 @@
+"""The points of a customer's timeline, those of profiles merged into it with them, each line on its own account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+from django.db.models import Q
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from customers.models import Customer
+from feedback.models import Resolution
+from rewards.models import Account, Adjustment, Posting, PostingKind
+
+Accounts = dict[int, str | None]
+"""The accounts whose postings a customer is shown: the own one (None), and by its number each merged into it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the timeline. `points` is its change of the balance, `left` what it left; None where none.
+
+    `void_url` is the page on which this person may void the visit.
+    """
+
+    at: datetime
+    symbol: str
+    mark: str
+    title: str
+    detail: str = ""
+    points: int | None = None
+    left: int | None = None
+    url: str = ""
+    void_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """What a posting did to an account: the change of its balance and what it left."""
+
+    account: int
+    points: int
+    left: int
+
+
+def accounts_of(customer: Customer) -> Accounts:
+    """The customer's account and those of profiles that are merged into it now."""
+    of_person = Q(customer=customer) | Q(merged_into__customer=customer)
+    rows = Account.objects.filter(of_person).values_list("pk", "customer", "customer__external_id")
+    return {pk: None if owner == customer.pk else number for pk, owner, number in rows}
+
+
+def moves_of(accounts: Accounts, posting_ids: list[int]) -> dict[int, Move]:
+    """What each posting did, in the order of posting. Between two of the accounts: to the own one, else to the
+    destination."""
+    own = [pk for pk, number in accounts.items() if number is None]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT id, account, change, left_over FROM (
+                 SELECT p.id, a.id AS account, m.change,
+                   sum(m.change) OVER (PARTITION BY a.id ORDER BY p.id)::bigint AS left_over
+                 FROM unnest(%s::bigint[]) AS a(id) JOIN rewards_posting p ON a.id IN (p.source_id, p.destination_id)
+                 CROSS JOIN LATERAL (
+                   SELECT CASE WHEN p.destination_id = a.id THEN p.points ELSE -p.points END) m(change)
+               ) moves WHERE id = ANY(%s::bigint[]) ORDER BY account = ANY(%s::bigint[]), change""",
+            [list(accounts), posting_ids, own],
+        )
+        return {row_id: Move(account, change, left) for row_id, account, change, left in cursor.fetchall()}
+
+
+def as_number(number: str | None) -> str:
+    """Under which number something happened, in words; blank for the customer's own (None)."""
+    return _("as number %(number)s") % {"number": number} if number else ""
+
+
+_POSTING_LOOK = {
+    PostingKind.EARN: ("plus", "visit"),
+    PostingKind.GOODWILL: ("gift", "gift"),
+    PostingKind.REDEEM: ("gift", "gift"),
+    PostingKind.GIVE_BACK: ("undo", "undo"),
+    PostingKind.TAKE_BACK: ("undo", "undo"),
+    PostingKind.EXPIRE: ("clock", "undo"),
+    PostingKind.ADJUST: ("adjust", "gift"),
+    PostingKind.OPENING: ("import", "visit"),
+    PostingKind.MOVE: ("customers", "gift"),
+    PostingKind.MOVE_DEBT: ("customers", "gift"),
+}
+_MOVES = {PostingKind.MOVE, PostingKind.MOVE_DEBT}
+_TITLES: dict[str, Any] = {
+    PostingKind.GOODWILL: gettext_lazy("Goodwill points"),
+    PostingKind.EXPIRE: gettext_lazy("Points expired"),
+    PostingKind.GIVE_BACK: gettext_lazy("Used points given back"),
+    PostingKind.TAKE_BACK: gettext_lazy("Points taken back"),
+    PostingKind.ADJUST: gettext_lazy("Points adjusted by hand"),
+    PostingKind.OPENING: gettext_lazy("Points brought in from before"),
+}
+_AT_PARTNER = {
+    PostingKind.EARN: gettext_lazy("Points earned at a partner"),
+    PostingKind.REDEEM: gettext_lazy("Points used at a partner"),
+}
+
+
+def read_postings(
+    ids: list[int], accounts: Accounts, stores: set[int], *, may_adjust: bool
+) -> Iterable[tuple[int, Entry]]:
+    """(posting, its line) of each. Of what happened at other stores than these only date and points are told."""
+    moves = moves_of(accounts, ids)
+    rows = list(
+        Posting.objects.filter(id__in=ids).select_related(
+            "redemption__reward",
+            "redemption__store",
+            "visit",
+            "posted_by",
+            "reverses__redemption",
+            "source__partner",
+            "destination__partner",
+            "source__customer",
+            "destination__customer",
+        )
+    )
+    ticket_stores = _stores_of_goodwill(rows)
+    by_hands = _by_hand(ids)
+    for posting in rows:
+        symbol, mark = _POSTING_LOOK.get(PostingKind(posting.kind), ("points", "gift"))
+        redemption = getattr(posting, "redemption", None)
+        partner = posting.source.partner or posting.destination.partner
+        detail = partner.name if partner else ""
+        if partner is not None and posting.kind in _AT_PARTNER:
+            title = str(_AT_PARTNER[PostingKind(posting.kind)])
+        elif posting.kind == PostingKind.REDEEM:
+            reward = redemption.reward if redemption else None
+            title = _("%(reward)s used") % {"reward": reward.name} if reward else _("Points used as money off")
+            detail = redemption.store.name if redemption and redemption.store else ""
+        else:
+            title = str(_TITLES.get(posting.kind) or posting.get_kind_display())
+        url = ""
+        if (by_hand := by_hands.get(posting.pk)) is not None:
+            title = title if by_hand.posting_id == posting.pk else _("Adjustment of points reversed")
+            detail = by_hand.reason.name
+            url = reverse("rewards:adjustment", args=[by_hand.pk]) if may_adjust else ""
+        if posting.visit is not None and posting.kind != PostingKind.REDEEM:
+            detail = _("receipt %(number)s") % {"number": posting.visit.receipt_id}
+        move = moves[posting.pk]
+        if posting.kind in _MOVES:
+            detail = _between(posting, move)
+        who = posting.posted_by.name if posting.posted_by else ""
+        if not _places(posting, ticket_stores) <= stores:
+            detail = who = ""
+            title = _("Points used at another store") if posting.kind == PostingKind.REDEEM else title
+        text = " · ".join(filter(None, [detail, who, as_number(accounts[move.account])]))
+        yield posting.pk, Entry(posting.occurred_at, symbol, mark, title, text, move.points, move.left, url)
+
+
+def _between(posting: Posting, move: Move) -> str:
+    """From or to whose number a merge moved points, as seen from the account that the line is about."""
+    is_source = posting.source_id == move.account
+    other = (posting.destination if is_source else posting.source).customer
+    assert other is not None
+    words = _("to number %(number)s") if is_source else _("from number %(number)s")
+    return words % {"number": other.external_id}
+
+
+def _by_hand(posting_ids: list[int]) -> dict[int, Adjustment]:
+    """The adjustment that each of the postings is, or is the reversal of."""
+    named = Q(posting__in=posting_ids) | Q(reversal__in=posting_ids)
+    rows = Adjustment.objects.filter(named).select_related("reason")
+    return {pk: row for row in rows for pk in (row.posting_id, row.reversal_id) if pk is not None}
+
+
+def _stores_of_goodwill(postings: list[Posting]) -> dict[int, int]:
+    """The store of the ticket that each posting of goodwill, or what it reverses, was given for."""
+    ids = {posting.pk for posting in postings} | {posting.reverses_id for posting in postings if posting.reverses_id}
+    return dict(Resolution.objects.filter(posting__in=ids).values_list("posting", "ticket__store"))
+
+
+def _places(posting: Posting, ticket_stores: dict[int, int]) -> set[int]:
+    """The stores that a posting, or what it reverses, happened at; none for one of the company as a whole."""
+    found: set[int | None] = {posting.visit.store_id} if posting.visit is not None else set()
+    for one in filter(None, (posting, posting.reverses)):
+        redemption = getattr(one, "redemption", None)
+        found |= {redemption.store_id if redemption else None, ticket_stores.get(one.pk)}
+    return {store for store in found if store is not None}

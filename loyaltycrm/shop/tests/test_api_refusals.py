@@ -1,0 +1,94 @@
+"""What the API refuses, always in one shape, and that it changes nothing then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from customers.models import Customer
+from loyaltycrm.shop.tests.tills import Till, books, code, sale
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"net_cents": True}, "net_cents"), ({"net_cents": "2490"}, "net_cents"), ({"net_cents": 24.9}, "net_cents"),
+        ({"net_cents": -1}, "net_cents"), ({"net_cents": 100_000_001}, "net_cents"), ({"receipt": ""}, "receipt"),
+        ({"receipt": "x" * 65}, "receipt"), ({"receipt": 7}, "receipt"), ({"tip": 1}, "tip"),
+        ({"payment": "shells"}, "payment"), ({"occurred_at": 1_700_000_000}, "occurred_at"),
+        ({"occurred_at": "2026-07-14T10:00:00"}, "occurred_at"), ({"lines": [{}]}, "lines.0.net_cents"),
+        ({"customer": ["A-1004"]}, "customer"),
+    ],
+)  # fmt: skip
+def test_wrong_types_and_bounds_name_their_field(
+    till: Till, nameless: Customer, change: dict[str, Any], field: str
+) -> None:
+    before = books()
+    answer = till.post("/visits", sale() | change)
+    assert (answer.status_code, code(answer)) == (422, "invalid")
+    assert [one["field"] for one in answer.json()["error"]["details"]] == [field]
+    assert books() == before
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("", 415), ("{", 400), ("[]", 422), ("null", 422), ('{"net_cents": NaN}', 400),
+        ('{"net_cents": Infinity}', 400), ('{"a": 1, "a": 2}', 400), ("[" * 100_000, 400),
+        ('{"a":' * 20 + "1" + "}" * 20, 400),
+        ('{"receipt": "\\ud800"}', 422), ('{"receipt": "a\\u0000"}', 422), ('{"receipt": "a\\u2028"}', 422),
+        (b"\xff\xfe", 400), ('{"net_cents": 1' + "0" * 5_000 + "}", 400), ('{"net_cents": 1e999}', 400),
+    ],
+)  # fmt: skip
+def test_bodies_that_are_no_json_of_ours_are_refused(till: Till, body: str | bytes, status: int) -> None:
+    before = books()
+    answer = till.post("/visits", body)
+    assert answer.status_code == status
+    assert code(answer)
+    assert books() == before
+
+
+def test_every_refusal_has_the_one_shape(till: Till) -> None:
+    assert code(till.get("/nothing")) == "not_found"
+    wrong_method = till.get("/visits/preview")
+    assert (wrong_method.status_code, code(wrong_method)) == (405, "method_not_allowed")
+    form = till.client.post("/api/v1/visits", {"receipt": "1"}, headers={"Authorization": f"Bearer {till.secret}"})
+    assert (form.status_code, code(form)) == (415, "unsupported_media_type")
+    large = till.post("/visits", "x" * 300_000)
+    assert (large.status_code, code(large)) == (413, "too_large")
+    hostile = till.get("/visits/find?receipt=%00")
+    assert (hostile.status_code, code(hostile)) == (400, "bad_request")
+    host = till.client.get("/api/v1/health", headers={"Host": "evil.example"})
+    assert (host.status_code, code(host)) == (400, "bad_request")
+    assert code(till.get("/visits?customer=A-1&limit=1_0")) == "invalid"
+
+
+def test_answers_are_not_kept_and_carry_the_security_headers(till: Till) -> None:
+    answer = till.get("/health")
+    assert answer["Cache-Control"] == "no-store"
+    assert "default-src" in answer["Content-Security-Policy"]
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    assert "Set-Cookie" not in answer.headers
+
+
+def test_a_key_that_asks_too_often_waits(till: Till, redis_server: Any, settings: Any) -> None:
+    settings.API_REQUESTS_PER_MINUTE = 3
+    statuses = [till.get("/health").status_code for _time in range(8)]
+    assert 429 in statuses
+    assert statuses[:3] == [200, 200, 200]
+    last = till.get("/health")
+    if last.status_code == 429:
+        assert 1 <= int(last["Retry-After"]) <= 60
+        assert code(last) == "too_many_requests"
+
+
+def test_a_visit_takes_few_queries(
+    till: Till, nameless: Customer, django_assert_max_num_queries: Callable[[int], Any]
+) -> None:
+    till.post("/visits", sale("R-0"))
+    with django_assert_max_num_queries(30):
+        till.post("/visits", sale("R-1"))

@@ -1,0 +1,77 @@
+"""Merging two profiles from the page: find, compare, merge, find the old numbers, undo."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+
+from customers.models import Customer, Merge
+from loyaltycrm.core.models import User
+from rewards.models import Posting
+from rewards.queries import balance_of
+
+pytestmark = pytest.mark.django_db
+SignIn = Callable[[User], Client]
+
+
+def text_of(response: object) -> str:
+    return response.content.decode()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_a_manager_merges_and_undoes_it(anna: Customer, janis: Customer, dace: User, signed_in: SignIn) -> None:
+    dace_browser = signed_in(dace)
+    points = balance_of(anna).available, balance_of(janis).available
+    postings = Posting.objects.count()
+    found = text_of(dace_browser.get(f"/customers/{anna.pk}/merge/", {"q": "kalnins"}))
+    assert f"/customers/{anna.pk}/merge/{janis.pk}/" in found
+
+    page = f"/customers/{anna.pk}/merge/{janis.pk}/"
+    preview = text_of(dace_browser.get(page))
+    assert f"{sum(points):,}" in preview
+    assert (Merge.objects.count(), Posting.objects.count()) == (0, postings)
+
+    refused = dace_browser.post(page, {"reason": " ", "idempotency_key": str(uuid4())})
+    assert "Write why" in text_of(refused)
+    assert Merge.objects.count() == 0
+
+    sent = {"reason": "Told us at the till", "idempotency_key": str(uuid4())}
+    for _twice in range(2):
+        assert dace_browser.post(page, sent).headers["Location"] == f"/customers/{anna.pk}/"
+    merge = Merge.objects.get()
+    assert balance_of(anna).available == sum(points)
+
+    old = dace_browser.get(f"/customers/{janis.pk}/")
+    assert old.headers["Location"] == f"/customers/{anna.pk}/"
+    profile = text_of(dace_browser.get(f"/customers/{anna.pk}/"))
+    assert "Told us at the till" in profile
+    assert f"/merges/{merge.pk}/undo/" in profile
+    for typed in ("A-1002", "00422210", "+371 2912 0044", "janis@example.com", "Kalniņš"):
+        listed = text_of(dace_browser.get("/customers/", {"q": typed}))
+        assert f"/customers/{anna.pk}/" in listed, typed
+        assert f"/customers/{janis.pk}/" not in listed
+
+    undo = f"/merges/{merge.pk}/undo/"
+    assert f"{points[0]:,}" in text_of(dace_browser.get(undo))
+    assert Merge.objects.standing().count() == 1
+    sent = {"idempotency_key": str(uuid4())}
+    for _twice in range(2):
+        assert dace_browser.post(undo, sent).headers["Location"] == f"/customers/{anna.pk}/"
+    assert (balance_of(anna).available, balance_of(janis).available) == points
+    assert dace_browser.get(f"/customers/{janis.pk}/").status_code == 200
+
+
+def test_nobody_merges_their_own_profile(anna: Customer, janis: Customer, dace: User, signed_in: SignIn) -> None:
+    User.objects.filter(pk=dace.pk).update(customer_id=janis.pk)
+    page = f"/customers/{anna.pk}/merge/{janis.pk}/"
+    browser = signed_in(User.objects.get(pk=dace.pk))
+    assert "You cannot merge your own profile" in text_of(browser.get(page))
+    answer = browser.post(page, {"reason": "Mine", "idempotency_key": str(uuid4())})
+    assert "You cannot merge your own profile" in text_of(answer)
+    assert Merge.objects.count() == 0
+
+
+def test_till_staff_may_not(anna: Customer, janis: Customer, liga: User, signed_in: SignIn) -> None:
+    assert signed_in(liga).get(f"/customers/{anna.pk}/merge/{janis.pk}/").status_code == 403

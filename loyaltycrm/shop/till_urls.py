@@ -1,0 +1,26 @@
+"""The till, under /till/."""
+
+from django.urls import URLPattern, path
+
+from loyaltycrm.shop.views.till import connection, find, membership, place, receipt, visit
+
+urlpatterns: list[URLPattern] = [
+    path("", find.till, name="till"),
+    path("find/", find.matches, name="till_find"),
+    path("store/", place.choose_store, name="till_store"),
+    path("here/", connection.here, name="till_here"),
+    path("new/", find.add, name="till_new"),
+    path("new/save/", find.save, name="till_add"),
+    path("no-card/", visit.without_card, name="till_without_card"),
+    path("no-card/save/", visit.save_without_card, name="till_save_without_card"),
+    path("customers/<int:pk>/", visit.serve, name="till_customer"),
+    path("customers/<int:pk>/save/", visit.save, name="till_save"),
+    path("customers/<int:pk>/preview/", visit.preview, name="till_preview"),
+    path("customers/<int:pk>/rewards/<int:reward_pk>/use/", visit.use, name="till_use"),
+    path("customers/<int:pk>/membership/", membership.sell, name="till_membership"),
+    path("customers/<int:pk>/problem/", visit.problem, name="till_problem"),
+    path("visits/<int:pk>/", receipt.receipt, name="till_receipt"),
+    path("visits/<int:pk>/undo/", receipt.undo, name="till_undo"),
+    path("memberships/<int:pk>/undo/", membership.undo, name="till_undo_membership"),
+    path("uses/<int:pk>/undo/", receipt.undo_use, name="till_undo_use"),
+]

@@ -1,0 +1,31 @@
+from django.urls import URLPattern, URLResolver, include, path
+
+from loyaltycrm.shop.views import merging
+from loyaltycrm.shop.views.company import company
+from loyaltycrm.shop.views.customers import customers, customers_export
+from loyaltycrm.shop.views.home import home
+from loyaltycrm.shop.views.members import members, members_export
+from loyaltycrm.shop.views.memberships import cancel
+from loyaltycrm.shop.views.overview import overview, overview_export
+from loyaltycrm.shop.views.profile import profile
+from loyaltycrm.shop.views.reports import reports
+
+app_name = "shop"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", home, name="home"),
+    path("overview/", overview, name="overview"),
+    path("overview/export/", overview_export, name="overview_export"),
+    path("reports/", reports, name="reports"),
+    path("settings/company/", company, name="company"),
+    path("customers/", customers, name="customers"),
+    path("customers/export/", customers_export, name="customers_export"),
+    path("customers/<int:pk>/", profile, name="profile"),
+    path("memberships/", members, name="members"),
+    path("memberships/export/", members_export, name="members_export"),
+    path("customers/<int:pk>/merge/", merging.find, name="merge_find"),
+    path("customers/<int:pk>/merge/<int:other>/", merging.merge, name="merge"),
+    path("merges/<int:pk>/undo/", merging.undo, name="undo_merge"),
+    path("memberships/<int:pk>/cancel/", cancel, name="cancel_membership"),
+    path("till/", include("loyaltycrm.shop.till_urls")),
+]

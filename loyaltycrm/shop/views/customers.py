@@ -1,0 +1,219 @@
+"""The list of customers: who they are, what they have and how they stand, on one page and as a file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from functools import cached_property
+from itertools import islice
+from typing import Any, cast
+
+import django_filters
+import django_tables2 as tables
+from django import forms
+from django.db.models import F, Q, QuerySet
+from django.db.models.expressions import OrderBy
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
+
+from customers.models import Customer, Group
+from loyaltycrm.core.access import asks_password_again, person
+from loyaltycrm.core.actions.exports import record_export
+from loyaltycrm.core.forms import DeskFormMixin
+from loyaltycrm.core.models import Company, Store
+from loyaltycrm.core.permissions import Permission, permission
+from loyaltycrm.core.tables import show_page
+from loyaltycrm.lib import formats
+from loyaltycrm.lib.exports import AsIs, csv_response
+from loyaltycrm.shop.queries.customers import Listed, called, in_group, in_tier, listed_customers, visited
+from rewards.programme import load_programmes
+from rewards.queries import Balance, balances, tier_name
+
+ROWS_AT_ONCE = 2_000
+YES_NO = [("yes", _("Yes")), ("no", _("No"))]
+NUMBER = {"td": {"class": "number"}, "th": {"class": "number"}}
+
+
+def tier_keys() -> list[str]:
+    """The tiers of the programme in force, lowest first."""
+    return load_programmes().at(Company.current().today()).tier_keys
+
+
+def _tiers() -> list[tuple[str, str]]:
+    return [(key, tier_name(key)) for key in reversed(tier_keys())]
+
+
+class _FilterForm(DeskFormMixin, forms.Form):
+    pass
+
+
+class CustomerFilter(django_filters.FilterSet):
+    q = django_filters.CharFilter(label=_("Search"), method="by_text", max_length=100)
+    group = django_filters.ChoiceFilter(
+        label=_("Group"), method="by_group", choices=Group.choices, empty_label=_("All groups")
+    )
+    tier = django_filters.ChoiceFilter(label=_("Tier"), method="by_tier", choices=_tiers, empty_label=_("All tiers"))
+    store = django_filters.ModelChoiceFilter(
+        label=_("Visited"),
+        method="by_store",
+        queryset=lambda request: Store.objects.for_staff(request.user),
+        empty_label=_("Any store"),
+    )
+    regular = django_filters.ChoiceFilter(label=_("Regular"), method="by_regular", choices=YES_NO, empty_label=_("All"))
+    consent = django_filters.ChoiceFilter(
+        label=_("Offers by email"), method="by_consent", choices=YES_NO, empty_label=_("All")
+    )
+
+    class Meta:
+        model = Customer
+        fields = ("q", "group", "tier", "store", "regular", "consent")
+        form = _FilterForm
+
+    def by_text(self, customers: QuerySet[Customer], _name: str, text: str) -> QuerySet[Customer]:
+        return called(customers, text)
+
+    def by_group(self, customers: QuerySet[Customer], _name: str, group: str) -> QuerySet[Customer]:
+        return in_group(customers, group)
+
+    def by_tier(self, customers: QuerySet[Customer], _name: str, tier: str) -> QuerySet[Customer]:
+        return in_tier(customers, tier, lowest=tier_keys()[0])
+
+    def by_store(self, customers: QuerySet[Customer], _name: str, store: Store) -> QuerySet[Customer]:
+        return visited(customers, store)
+
+    def by_regular(self, customers: QuerySet[Customer], _name: str, answer: str) -> QuerySet[Customer]:
+        regular = customers.filter(classification__regular=True)
+        return regular if answer == "yes" else customers.exclude(classification__regular=True)
+
+    def by_consent(self, customers: QuerySet[Customer], _name: str, answer: str) -> QuerySet[Customer]:
+        return customers.filter(Q(agreed=answer == "yes"))
+
+
+class CustomerTable(tables.Table):
+    name = tables.Column(accessor="pk", verbose_name=_("Customer"), order_by=("sort_name", "pk"))
+    group = tables.Column(accessor="pk", verbose_name=_("Group"), orderable=False)
+    score = tables.Column(accessor="pk", verbose_name=_("Attachment score"), attrs=NUMBER)
+    tier = tables.Column(accessor="pk", verbose_name=_("Tier"), orderable=False)
+    points = tables.Column(accessor="pk", verbose_name=_("Points"), orderable=False, attrs=NUMBER)
+    last_visit = tables.Column(accessor="pk", verbose_name=_("Last visit"))
+    since = tables.Column(accessor="joined_on", verbose_name=_("Customer since"), order_by=("joined_on", "pk"))
+    consent = tables.Column(accessor="agreed", verbose_name=_("Offers by email"), orderable=False)
+
+    caption = _("Customers")
+
+    @cached_property
+    def ranks(self) -> dict[str, int]:
+        """{tier: rank}, 1 being the lowest."""
+        return {key: rank for rank, key in enumerate(tier_keys(), start=1)}
+
+    @cached_property
+    def balances(self) -> dict[int, Balance]:
+        """What those on the shown page have, in one go."""
+        return balances([row.record.pk for row in self.paginated_rows])
+
+    def render_name(self, record: Customer) -> str:
+        return render_to_string("shop/_cell_customer.html", {"customer": record})
+
+    def render_group(self, record: Customer) -> str:
+        standing = getattr(record, "classification", None)
+        return render_to_string("components/badge_group.html", {"group": standing.group if standing else Group.UNKNOWN})
+
+    def render_score(self, record: Customer) -> str:
+        standing = getattr(record, "classification", None)
+        return formats.decimal_number(standing.score) if standing and standing.score is not None else formats.EN_DASH
+
+    def render_tier(self, record: Customer) -> str:
+        standing = getattr(record, "tier_standing", None)
+        key = standing.tier if standing else next(iter(self.ranks))
+        return render_to_string("components/badge_tier.html", {"name": tier_name(key), "rank": self.ranks.get(key, 1)})
+
+    def render_points(self, record: Customer) -> str:
+        return formats.number(self.balances.get(record.pk, Balance()).available)
+
+    def render_last_visit(self, record: Listed) -> str:
+        return formats.short_date(record.last_visit_on) if record.last_visit_on else formats.EN_DASH
+
+    def render_since(self, value: date) -> str:
+        return formats.short_date(value)
+
+    def render_consent(self, value: bool) -> str:
+        return str(_("Yes")) if value else str(_("No"))
+
+    def order_score(self, customers: QuerySet[Customer], is_descending: bool) -> tuple[QuerySet[Customer], bool]:
+        return customers.order_by(_nulls_last("classification__score", is_descending), "sort_name", "pk"), True
+
+    def order_last_visit(self, customers: QuerySet[Customer], is_descending: bool) -> tuple[QuerySet[Customer], bool]:
+        return customers.order_by(_nulls_last("last_visit_on", is_descending), "sort_name", "pk"), True
+
+
+@require_safe
+@permission(Permission.SEE_CUSTOMERS)
+def customers(request: HttpRequest) -> HttpResponse:
+    """Everyone, filtered and sorted, a page at a time."""
+    found = CustomerFilter(request.GET, queryset=listed_customers(person(request)), request=request)
+    narrowed = any(request.GET.get(name) for name in CustomerFilter.get_filters())
+    table = CustomerTable(
+        found.qs, empty_text=None if narrowed else _("No customers yet. Add the first one, or import a file.")
+    )
+    show_page(request, table)
+    context = {
+        "table": table,
+        "filter": found,
+        "count": table.paginator.count,
+        "narrowed": narrowed,
+        "export_url": f"{reverse('shop:customers_export')}?{request.GET.urlencode()}",
+    }
+    return render(request, "shop/customers.html", context)
+
+
+@require_safe
+@permission(Permission.EXPORT)
+@asks_password_again
+def customers_export(request: HttpRequest) -> StreamingHttpResponse:
+    """The same list as a CSV file, with stable English names."""
+    found = CustomerFilter(request.GET, queryset=listed_customers(person(request)), request=request)
+    record_export(what="customers", filters=request.GET, by=person(request))
+    header = [
+        "customer_id", "first_name", "last_name", "email", "phone", "language", "customer_since", "group", "regular",
+        "loyal", "attachment_score", "tier", "points", "last_visit", "offers_by_email",
+    ]  # fmt: skip
+    return csv_response("customers.csv", header, _rows(found.qs))
+
+
+def _rows(customers: QuerySet[Customer]) -> Iterator[list[Any]]:
+    lowest = tier_keys()[0]
+    rows = cast("Iterator[Listed]", customers.iterator(chunk_size=ROWS_AT_ONCE))
+    while batch := list(islice(rows, ROWS_AT_ONCE)):
+        owned = balances([customer.pk for customer in batch])
+        for customer in batch:
+            standing = getattr(customer, "classification", None)
+            tier = getattr(customer, "tier_standing", None)
+            yield [
+                customer.external_id,
+                customer.first_name,
+                customer.last_name,
+                customer.email,
+                AsIs(customer.phone),
+                customer.language,
+                customer.joined_on.isoformat(),
+                standing.group if standing else Group.UNKNOWN.value,
+                _yes_no(standing.regular if standing else None),
+                _yes_no(standing.loyal if standing else None),
+                standing.score if standing and standing.score is not None else "",
+                tier.tier if tier else lowest,
+                owned.get(customer.pk, Balance()).available,
+                customer.last_visit_on.isoformat() if customer.last_visit_on else "",
+                _yes_no(customer.agreed),
+            ]
+
+
+def _yes_no(fact: bool | None) -> str:
+    return "" if fact is None else "yes" if fact else "no"
+
+
+def _nulls_last(name: str, is_descending: bool) -> OrderBy:
+    return F(name).desc(nulls_last=True) if is_descending else F(name).asc(nulls_last=True)

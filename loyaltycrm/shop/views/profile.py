@@ -1,0 +1,91 @@
+"""One customer on one page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.core.paginator import Page, Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from customers.models import Customer
+from customers.queries import contact_card, found_profile, standing_merges
+from feedback.queries import tickets_of
+from loyaltycrm.core.models import Company, User
+from loyaltycrm.core.permissions import Permission, permission
+from loyaltycrm.shop.queries.lots import LotRow, lots_of, rows_of
+from loyaltycrm.shop.queries.memberships import membership_of
+from loyaltycrm.shop.queries.profile import profile_of
+from loyaltycrm.shop.queries.promises import promises_of
+from loyaltycrm.shop.queries.timeline import KINDS, offers_of, timeline
+from rewards.models import Lot
+
+LAST_PAGE = 100_000
+LOTS_PER_PAGE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class LotList:
+    """A page of the customer's lots: those with points left, or with `ended` the others; how many each are."""
+
+    rows: list[LotRow]
+    page: Page[Lot]
+    ended: bool
+    open_count: int
+    ended_count: int
+
+
+@permission(Permission.SEE_CUSTOMERS)
+@require_safe
+def profile(request: HttpRequest, pk: int) -> HttpResponse:
+    """The customer's profile: figures, why this group, the timeline, and what to do next."""
+    user = request.user
+    assert isinstance(user, User)
+    customer = found_profile(user, pk)
+    if customer.pk != pk:
+        return redirect("shop:profile", pk=customer.pk)
+    open_tickets = [ticket for ticket in tickets_of(customer, user=user) if ticket.resolved_at is None]
+    ticket = min(open_tickets, key=lambda one: (one.kind != "complaint", one.due_at), default=None)
+    kind = request.GET.get("show", "")
+    kind = kind if kind in KINDS else ""
+    asked = request.GET.get("page", "1")
+    page = min(int(asked), LAST_PAGE) if asked.isascii() and asked.isdigit() and len(asked) < 9 else 1
+    shown = timeline(customer, user=user, kind=kind, page=page)
+    labels = {
+        "visits": _("Visits"),
+        "points": _("Points"),
+        "offers": _("Offers"),
+        "tickets": _("Tickets"),
+        "surveys": _("Surveys"),
+        "consents": _("Consent"),
+    }
+    contact = contact_card(customer)
+    context = {
+        "customer": customer,
+        "profile": profile_of(customer, user=user, ticket=ticket),
+        "timeline": shown,
+        "kind": kind,
+        "chips": [("", _("All"), shown.total), *((name, labels[name], shown.counts[name]) for name in KINDS)],
+        "offers": offers_of(customer),
+        "lots": _lots(request, customer, user),
+        "membership": membership_of(customer, on=Company.current().today()),
+        "promises": promises_of(customer, on=Company.current().today()),
+        "this_page": request.get_full_path(),
+        "contact": contact,
+        "merges": standing_merges(customer),
+        "cards": contact.cards,
+    }
+    return render(request, "shop/profile.html", context)
+
+
+def _lots(request: HttpRequest, customer: Customer, user: User) -> LotList:
+    """Page `?lots_page=` of the lots with points left, or with `?lots=ended` of the others."""
+    today = Company.current().today()
+    ended = request.GET.get("lots") == "ended"
+    lots = lots_of(customer, on=today, ended=ended)
+    page = Paginator(lots, LOTS_PER_PAGE).get_page(request.GET.get("lots_page"))
+    other_count = lots_of(customer, on=today, ended=not ended).count()
+    counts = (other_count, page.paginator.count) if ended else (page.paginator.count, other_count)
+    return LotList(rows_of(list(page), on=today, user=user), page, ended, *counts)

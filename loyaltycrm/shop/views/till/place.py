@@ -1,0 +1,71 @@
+"""Which store a till stands in."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, cast
+from urllib.parse import urlencode
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.http import url_has_allowed_host_and_scheme
+
+from loyaltycrm.core.access import person
+from loyaltycrm.core.models import Store, User
+from loyaltycrm.core.permissions import Permission, permission
+from loyaltycrm.shop.forms.till import StoreForm
+
+SESSION_KEY = "till_store"
+
+P = ParamSpec("P")
+TillView = Callable[Concatenate[HttpRequest, Store, P], HttpResponse]
+PlainView = Callable[Concatenate[HttpRequest, P], HttpResponse]
+
+
+def stores_of(user: User) -> list[Store]:
+    """The stores in which this person may stand at a till."""
+    return list(Store.objects.for_staff(user).filter(is_active=True))
+
+
+def at_store(view: TillView[P]) -> PlainView[P]:
+    """Give the view the store that the till stands in, and show its local time; ask for the store where it is open."""
+
+    @functools.wraps(view)
+    def ask_or_show(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        stores = stores_of(person(request))
+        chosen = request.session.get(SESSION_KEY)
+        store = stores[0] if len(stores) == 1 else next((store for store in stores if store.pk == chosen), None)
+        if store is None:
+            here = request.get_full_path() if request.method == "GET" else reverse("shop:till")
+            return redirect(f"{reverse('shop:till_store')}?{urlencode({'next': here})}")
+        request.till_stores = stores  # type: ignore[attr-defined]
+        with timezone.override(store.zone):
+            return view(request, store, *args, **kwargs)
+
+    return cast("PlainView[P]", ask_or_show)
+
+
+@permission(Permission.LOG_VISITS)
+def choose_store(request: HttpRequest) -> HttpResponse:
+    """Choose the store; kept for the session. A person with one store is never asked, one with none is told."""
+    stores = stores_of(person(request))
+    form = StoreForm(request.POST or None, stores=stores)
+    if request.method == "POST" and form.is_valid():
+        request.session[SESSION_KEY] = form.cleaned_data["store"].pk
+        return back(request, reverse("shop:till"))
+    here = request.session.get(SESSION_KEY)
+    return render(
+        request,
+        "till/store.html",
+        {"form": form, "stores": stores, "here": here, "next": request.POST.get("next") or request.GET.get("next", "")},
+    )
+
+
+def back(request: HttpRequest, otherwise: str) -> HttpResponseRedirect:
+    """Back to the page of our own that the form names as `next`, or to another one."""
+    wanted = request.POST.get("next", "")
+    ours = url_has_allowed_host_and_scheme(wanted, {request.get_host()}, require_https=request.is_secure())
+    return HttpResponseRedirect(wanted if ours and wanted.startswith("/") else otherwise)

@@ -1,0 +1,205 @@
+"""Serving a customer: the visit form with its live points, rewards, and a problem told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from customers.models import Customer
+from loyaltycrm.core.access import person
+from loyaltycrm.core.actions.idempotency import KeyReused
+from loyaltycrm.core.errors import Refused
+from loyaltycrm.core.forms import one_time_key
+from loyaltycrm.core.models import Store
+from loyaltycrm.core.permissions import Permission, permission
+from loyaltycrm.lib import formats
+from loyaltycrm.lib.transactions import Busy
+from loyaltycrm.shop.actions.till import report_problem, save_visit, use_reward_now
+from loyaltycrm.shop.forms.till import MemberVisitForm, ProblemForm, VisitForm
+from loyaltycrm.shop.queries.memberships import membership_of
+from loyaltycrm.shop.queries.promises import owed_to
+from loyaltycrm.shop.queries.till import card_of, saved_with
+from loyaltycrm.shop.views.till.place import at_store, back
+from loyaltycrm.shop.views.till.sums import preview_of
+from rewards.actions.redeeming import usable_vouchers
+from rewards.discounts import discount_for
+from rewards.models import Reward, Voucher
+
+
+@dataclass(frozen=True, slots=True)
+class OfferRow:
+    """One of the customer's codes and whether it is ticked for this visit."""
+
+    voucher: Voucher
+    ticked: bool
+
+
+@require_safe
+@permission(Permission.LOG_VISITS)
+@at_store
+def serve(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
+    """The customer and the form for this visit."""
+    customer = _customer(request, pk)
+    return _visit_page(request, store, customer, MemberVisitForm(initial={"voucher": request.GET.getlist("voucher")}))
+
+
+@permission(Permission.LOG_VISITS)
+@at_store
+def save(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
+    """Save the visit, or only show its points where the form says `show`.
+
+    An address of its own, since browsers forget the page that a form was sent to: going back must show the form with
+    the key it had, so that sending it again is the same visit.
+    """
+    if request.method != "POST":
+        return redirect("shop:till_customer", pk=pk)
+    customer = _customer(request, pk)
+    form = MemberVisitForm(request.POST)
+    key = one_time_key(request)
+    if "show" in request.POST or not form.is_valid():
+        return _visit_page(request, store, customer, form, key=key)
+    return _save(request, store, customer, form, key)
+
+
+@require_safe
+@permission(Permission.LOG_VISITS)
+@at_store
+def without_card(request: HttpRequest, store: Store) -> HttpResponse:
+    """The form for somebody who is no customer: the visit earns nothing and counts in the sales."""
+    return _visit_page(request, store, None, VisitForm())
+
+
+@permission(Permission.LOG_VISITS)
+@at_store
+def save_without_card(request: HttpRequest, store: Store) -> HttpResponse:
+    """Save a visit of somebody who is no customer."""
+    if request.method != "POST":
+        return redirect("shop:till_without_card")
+    form = VisitForm(request.POST)
+    key = one_time_key(request)
+    if not form.is_valid():
+        return _visit_page(request, store, None, form, key=key)
+    return _save(request, store, None, form, key)
+
+
+@require_safe
+@permission(Permission.LOG_VISITS)
+@at_store
+def preview(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
+    """The points that `?amount=` would earn, as the part of the page that shows them."""
+    customer = _customer(request, pk)
+    shown = preview_of(customer, store, request.GET.get("amount"), request.GET.get("payment_method"))
+    return render(request, "till/_preview_answer.html", {"preview": shown})
+
+
+@require_POST
+@permission(Permission.REDEEM)
+@at_store
+def use(request: HttpRequest, store: Store, pk: int, reward_pk: int) -> HttpResponse:
+    """Use points for a reward now."""
+    customer = _customer(request, pk)
+    reward = get_object_or_404(Reward, pk=reward_pk)
+    try:
+        used = use_reward_now(
+            customer=customer, reward=reward, store=store, key=one_time_key(request), by=person(request)
+        )
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    except Busy:
+        messages.error(request, _("The till is busy. Nothing was used; try again"))
+    else:
+        if used.is_new:
+            messages.success(
+                request,
+                _("%(reward)s is used: %(points)s.")
+                % {"reward": reward.name, "points": formats.points(-reward.points_cost, signed=True)},
+            )
+    return back(request, reverse("shop:till_customer", args=[customer.pk]))
+
+
+@permission(Permission.OPEN_TICKETS)
+@at_store
+def problem(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
+    """Tell the team what a customer says."""
+    customer = _customer(request, pk)
+    form = ProblemForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            ticket = report_problem(
+                customer=customer, store=store, **form.cleaned_data, key=one_time_key(request), by=person(request)
+            )
+        except Refused as refusal:
+            form.refuse(refusal)
+        else:
+            messages.success(
+                request,
+                _("Ticket %(number)s is open. Answer by: %(when)s")
+                % {"number": ticket.pk, "when": formats.date_and_time(ticket.due_at)},
+            )
+            return redirect("shop:till_customer", pk=customer.pk)
+    return render(request, "till/problem.html", {"store": store, "form": form, "customer": customer})
+
+
+def _customer(request: HttpRequest, pk: int) -> Customer:
+    return get_object_or_404(Customer.objects.for_staff(person(request)).select_related("tier_standing"), pk=pk).current
+
+
+def _save(request: HttpRequest, store: Store, customer: Customer | None, form: VisitForm, key: str) -> HttpResponse:
+    values: dict[str, Any] = dict(form.cleaned_data)
+    try:
+        saved = save_visit(
+            customer=customer,
+            store=store,
+            amount_cents=values.pop("amount"),
+            voucher_ids=values.pop("voucher", ()),
+            **values,
+            key=key,
+            by=person(request),
+        )
+    except KeyReused:
+        before = saved_with(key, store)
+        return _visit_page(request, store, customer, form, key=str(uuid4()), saved_before=before, form_failed=True)
+    except Refused as refusal:
+        form.refuse(refusal)
+    except Busy:
+        form.refuse(Refused(_("The till is busy. Your entry is kept; try again")))
+    else:
+        if not saved.is_new:
+            messages.info(request, _("This receipt was saved before. Nothing was added."))
+        return redirect("shop:till_receipt", pk=saved.visit_id)
+    return _visit_page(request, store, customer, form, key=key)
+
+
+def _visit_page(
+    request: HttpRequest, store: Store, customer: Customer | None, form: VisitForm, *, key: str = "", **more: Any
+) -> HttpResponse:
+    context: dict[str, Any] = {
+        "store": store,
+        "form": form,
+        "key": key or str(uuid4()),
+        "now": timezone.now(),
+        "customer": customer,
+        **more,
+    }
+    if customer is None:
+        return render(request, "till/without_card.html", context)
+    context["card"] = card_of(customer, store=store, user=person(request))
+    context["promises"] = owed_to(customer)
+    context["membership"] = membership_of(customer, on=store.business_date(), store=store)
+    if discount_for(customer, on=store.business_date()):
+        form["amount"].label = _("Amount before the discount")
+    context["preview"] = preview_of(customer, store, form["amount"].value(), form["payment_method"].value())
+    ticked = {str(number) for number in form["voucher"].value() or []}
+    context["offers"] = [
+        OfferRow(voucher, str(voucher.pk) in ticked) for voucher in usable_vouchers(customer, store.business_date())
+    ]
+    return render(request, "till/customer.html", context)
