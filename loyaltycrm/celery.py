@@ -1,0 +1,16 @@
+"""The Celery application and the one list of what ticks."""
+
+import os
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "loyaltycrm.settings")
+
+app = Celery("loyaltycrm")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+app.conf.beat_schedule = {
+    "rewards-tick": {"task": "rewards.tasks.tick", "schedule": 60.0, "options": {"expires": 55}},
+    "feedback-tick": {"task": "feedback.tasks.tick", "schedule": 60.0, "options": {"expires": 55}},
+    "nightly": {"task": "loyaltycrm.shop.tasks.run_due_nights", "schedule": 300.0, "options": {"expires": 290}},
+}

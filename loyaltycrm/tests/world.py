@@ -1,0 +1,149 @@
+"""A small world with one thing of each kind that an address can name."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+
+from customers.actions.consent import issue_unsubscribe_token
+from customers.actions.customers import create_customer
+from customers.actions.visits import insert_visit
+from customers.models import Customer, Membership, Visit
+from feedback.actions.surveys import invite_to_survey
+from feedback.actions.tickets import open_ticket
+from feedback.models import Ticket
+from loyaltycrm.core.actions.api_keys import make_api_key
+from loyaltycrm.core.models import Scope, Store, User
+from loyaltycrm.lib.tokens import new_token
+from loyaltycrm.shop.actions.merging import merge_customers
+from rewards.actions.catalogue import RewardContent, add_reward
+from rewards.actions.partners import PartnerContent, Terms, add_partner
+from rewards.actions.programme import draft_programme
+from rewards.actions.redeeming import use_reward
+from rewards.models import BenefitKind, PrivilegeKind, ProgrammeVersion, Promise
+from rewards.tests.adjustments import asked_for
+from rewards.tests.audiences import open_shop, planned_run
+
+
+@dataclass
+class World:
+    """One thing of each kind that an address can name: of Dace's store, and of a store that is not hers."""
+
+    customer: Customer
+    own: dict[str, str]
+    other: dict[str, str]
+
+    def path(self, route: str, *, elsewhere: bool = False) -> str:
+        """The address with an object in the place of each parameter. A new kind of address has to be added here."""
+        things = self.own | (self.other if elsewhere else {})
+        found = [prefix for prefix in things if route.startswith(prefix)]
+        if "<" in route and not found:
+            pytest.fail(f"Say in loyaltycrm/tests/world.py which object stands in /{route}.")
+        prefix = max(found, key=len, default="")
+        given = iter(things[prefix].split("/")) if prefix else iter(())
+        return "/" + re.sub(r"<[^>]+>", lambda _match: next(given), route)
+
+    def has_other(self, route: str) -> bool:
+        return any(route.startswith(prefix) and "<" in route for prefix in self.other)
+
+
+def make_world(anna: Customer, barona_iela: Store, centrs: Store, liga: User) -> World:
+    """Fill the database; an offer has been sent, a complaint is open at each of two stores."""
+    open_shop()
+    content = RewardContent(
+        names={"en": "Coffee", "lv": "Kafija", "ru": "Кофе"},
+        kind=BenefitKind.FREE_ITEM,
+        points_cost=100,
+        value_cents=200,
+    )
+    reward = add_reward(content=content, by=None)
+    draft = draft_programme(based_on=ProgrammeVersion.objects.get(number=1), by=None)
+    partner = add_partner(
+        code="BOOKS",
+        content=PartnerContent(name="Books", contact="", active_from=date(2024, 1, 1), active_until=None),
+        terms=Terms(issued_rate=Decimal(1), burned_rate=Decimal(1), points=1, step_cents=100),
+        by=None,
+    )
+    run = planned_run()
+    unsubscribe, survey = new_token(), invite_to_survey(customer=anna, by=None).link.rstrip("/").rsplit("/", 1)[-1]
+    issue_unsubscribe_token(customer=anna, purpose="offers", channel="email", token=unsubscribe)
+
+    def of(store: Store) -> tuple[Ticket, Visit, int, int]:
+        ticket = open_ticket(
+            customer=anna, store=store, kind="complaint", subject="Soup", words="Cold", source="till", by=None
+        )
+        visit, _is_new = insert_visit(customer=None, store=store, net_cents=500, by=None)
+        use = use_reward(customer=anna, reward=reward, store=store, reference=f"test:{store.pk}", by=None)
+        day = store.business_date() + timedelta(days=store.pk)
+        membership = Membership.objects.create(
+            customer=anna,
+            names={"en": "Club"},
+            starts_on=day,
+            ends_on=day,
+            price_cents=0,
+            store=store,
+            sold_at=timezone.now(),
+        )
+        return ticket, visit, use.redemption.pk, membership.pk
+
+    adjustment = asked_for(anna, 2_000)
+    ticket, visit, use, membership = of(barona_iela)
+    other_ticket, other_visit, other_use, other_membership = of(centrs)
+    promise = Promise.objects.create(
+        reference="world",
+        customer=anna,
+        tier="gold",
+        kind=PrivilegeKind.GIFT,
+        names={"en": "Cake"},
+        promised_on=date(2026, 1, 1),
+        due_on=date(2026, 2, 1),
+        programme_version=ProgrammeVersion.objects.get(number=1),
+    )
+    twin, other_twin = (create_customer(first_name="Twin", language="en", by=None) for _one in range(2))
+    merge = merge_customers(survivor=twin, merged=other_twin, reason="The same person", by=liga)
+    key = make_api_key(name="Till 1", store=barona_iela, scopes=[Scope.READ_POINTS], by=None).key
+    return World(
+        customer=anna,
+        own={
+            "customers/<": f"{anna.pk}",
+            "customers/<int:pk>/merge/<": f"{anna.pk}/{twin.pk}",
+            "merges/<": f"{merge.pk}",
+            "till/customers/<": f"{anna.pk}/{reward.pk}",
+            "till/visits/<": f"{visit.pk}",
+            "visits/<": f"{visit.pk}",
+            "approvals/<": f"{adjustment.pk}",
+            "settings/reasons/<": f"{adjustment.reason_id}",
+            "till/uses/<": f"{use}",
+            "till/memberships/<": f"{membership}",
+            "memberships/<": f"{membership}",
+            "promises/<": f"{promise.pk}",
+            "tickets/<": f"{ticket.pk}",
+            "rewards/<": f"{reward.pk}",
+            "programme/versions/<": f"{draft.based_on_id}",
+            "programme/drafts/<": f"{draft.pk}",
+            "programme/drafts/<int:pk>/rules/<": f"{draft.pk}/weekend",
+            "programme/drafts/<int:pk>/tiers/<": f"{draft.pk}/silver",
+            "offers/<": f"{run.offer_id}",
+            "offers/runs/<": f"{run.pk}",
+            "reports/partners/<": f"{partner.pk}",
+            "settings/stores/<": f"{barona_iela.pk}",
+            "settings/keys/<": f"{key.pk}",
+            "settings/values/<": "customers.repeat_threshold",
+            "staff/<": f"{liga.pk}",
+            "u/<": unsubscribe,
+            "s/<": survey,
+        },
+        other={
+            "tickets/<": f"{other_ticket.pk}",
+            "till/visits/<": f"{other_visit.pk}",
+            "visits/<": f"{other_visit.pk}",
+            "till/uses/<": f"{other_use}",
+            "till/memberships/<": f"{other_membership}",
+            "settings/stores/<": f"{centrs.pk}",
+        },
+    )

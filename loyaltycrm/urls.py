@@ -1,0 +1,23 @@
+"""Every address of the site."""
+
+from allauth.account import urls as account
+from django.conf import settings
+from django.urls import URLPattern, URLResolver, include, path
+
+from loyaltycrm.shop.api import urlpatterns as api_urlpatterns
+
+# Staff's addresses are changed by an admin, under Staff; these pages would change them past the log.
+_CHANGE_AN_ADDRESS = {"account_email", "account_email_verification_sent", "account_confirm_email"}
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("accounts/", include([entry for entry in account.urlpatterns if entry.name not in _CHANGE_AN_ADDRESS])),
+    path("accounts/2fa/", include("allauth.mfa.urls")),
+    path("api/v1/", include((api_urlpatterns, "api"))),
+    path("", include("loyaltycrm.core.urls")),
+    path("", include("loyaltycrm.shop.urls")),
+    path("", include("customers.urls")),
+    path("", include("rewards.urls")),
+    path("", include("feedback.urls")),
+]
+if settings.MAILBOX_DIR:
+    urlpatterns.append(path("mailbox/", include("loyaltycrm.local.urls")))
