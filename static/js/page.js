@@ -1,0 +1,73 @@
+// Every page works without this file; it only spares people a wait, a click or a double submit.
+"use strict";
+
+(() => {
+  const REFRESH_MS = 60_000;
+  const FALLBACK_MS = 15_000;
+
+  // A form is sent once; the button comes back when the page is shown again or nothing came of it.
+  const release = (form) => {
+    delete form.dataset.sent;
+    for (const button of form.querySelectorAll("button[aria-busy]")) {
+      button.disabled = false;
+      button.removeAttribute("aria-busy");
+    }
+  };
+
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || form.method !== "post") return;
+    if (form.dataset.sent || navigator.onLine === false) {
+      event.preventDefault();
+      return;
+    }
+    form.dataset.sent = "yes";
+    setTimeout(() => {
+      for (const button of form.querySelectorAll("button:not([type=button])")) {
+        button.disabled = true;
+        button.setAttribute("aria-busy", "true");
+      }
+    });
+    setTimeout(release, FALLBACK_MS, form);
+  });
+
+  window.addEventListener("pageshow", () => {
+    for (const form of document.querySelectorAll("form[data-sent]")) release(form);
+  });
+
+  // What a failed form has to say comes first.
+  document.querySelector("[data-error-summary]")?.focus();
+
+  // Menus close with Esc and with a click beside them.
+  document.addEventListener("click", (event) => {
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+  document.addEventListener("keydown", (event) => {
+    const menu = event.key === "Escape" && document.activeElement?.closest("details.menu[open]");
+    if (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+      event.preventDefault();
+    }
+  });
+
+  // Parts that tell the time are fetched again once a minute, while the page is looked at.
+  const refresh = async () => {
+    const parts = [...document.querySelectorAll("[data-live][id]")];
+    if (!parts.length || document.hidden) return;
+    try {
+      const answer = await fetch(location.href, { headers: { "X-Refresh": "1" }, credentials: "same-origin" });
+      if (!answer.ok || answer.redirected) return;
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      for (const part of parts) {
+        const newer = fresh.getElementById(part.id);
+        if (newer && !part.contains(document.activeElement)) part.replaceWith(document.adoptNode(newer));
+      }
+    } catch {
+      // No connection: the next minute tries again.
+    }
+  };
+  setInterval(refresh, REFRESH_MS);
+})();
