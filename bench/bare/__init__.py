@@ -1,0 +1,1 @@
+"""The bare counterparts: the same reads, writes and commits by hand-written SQL."""
