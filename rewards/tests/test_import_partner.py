@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +13,8 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from customers.models import Customer
 from loyaltycrm.core.models import AuditEvent
@@ -103,3 +107,63 @@ def test_an_unknown_partner_is_said(tmp_path: Path, nameless: Customer) -> None:
     with pytest.raises(CommandError, match="There is no partner with the code books"):
         bring(tmp_path, GOOD)
     assert Posting.objects.count() == 0
+
+
+def test_the_number_of_queries_does_not_grow_with_the_rows(
+    tmp_path: Path,
+    books: Partner,
+    nameless: Customer,
+    olga: Customer,
+    django_assert_max_num_queries: Callable[..., AbstractContextManager[Any]],
+) -> None:
+    def rows(first: int, count: int) -> list[tuple[Any, ...]]:
+        people = ("A-1003", "A-1004")
+        return [
+            (f"E{number}", people[number % 2], "earned", "10", "", "2026-05-01T12:00:00+03:00", "")
+            for number in range(first, first + count)
+        ] + [("R" + str(first), "", "refund", "", "", "2026-05-02", f"E{first}")]
+
+    with CaptureQueriesContext(connection) as few:
+        bring(tmp_path, rows(0, 3))
+    with django_assert_max_num_queries(len(few)):
+        told = bring(tmp_path, rows(100, 60))
+    assert told["accepted"] == 61
+    assert balance_of(nameless, DAY).available + balance_of(olga, DAY).available == 10 * (3 + 60 - 2)
+
+
+def test_rows_that_stand_twice(tmp_path: Path, books: Partner, nameless: Customer) -> None:
+    told = bring(
+        tmp_path,
+        [
+            GOOD[1],
+            ("e 1", "A-1004", "earned", "100", "", "2026-05-01T12:00:00+03:00", ""),
+            ("E1", "A-1004", "earned", "7", "", "2026-05-01T12:00:00+03:00", ""),
+        ],
+    )
+    assert (told["accepted"], told["unchanged"], told["conflicts"]) == (1, 1, 1)
+    assert balance_of(nameless, DAY).available == 100
+
+
+def test_what_a_row_needs_may_stand_below_it_or_be_refused(tmp_path: Path, books: Partner, nameless: Customer) -> None:
+    """Refunds one after the other of one thing, of a row that was refused, and without a reference."""
+    told = bring(
+        tmp_path,
+        [
+            ("R1", "", "refund", "60", "", "2026-05-03", "E1"),
+            ("R2", "", "refund", "", "", "2026-05-04", "E1"),
+            ("R3", "", "refund", "", "", "2026-05-05", "E1"),
+            ("R4", "", "refund", "", "", "2026-05-05", "U9"),
+            ("R5", "", "refund", "", "", "2026-05-05", ""),
+            ("R6", "", "refund", "", "", "2026-05-05", "R1"),
+            ("U9", "A-1004", "used", "500", "", "2026-05-02", ""),
+            GOOD[1],
+        ],
+    )
+    said = {one["line"]: one["column"] for one in told["files"][0]["refusals"]}
+    assert said == {4: "points", 5: "refund_of", 6: "refund_of", 7: "refund_of", 8: "points"}
+    assert list(Posting.objects.order_by("id").values_list("kind", "points")) == [
+        ("earn", 100),
+        ("take_back", 60),
+        ("take_back", 40),
+    ]
+    assert list(audit()) == []
