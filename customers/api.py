@@ -20,7 +20,7 @@ from loyaltycrm.core.api.effects import NEEDS_KEY, answers, once_per_key
 from loyaltycrm.core.api.errors import ApiError
 from loyaltycrm.core.api.keys import TillKey, key_of
 from loyaltycrm.core.api.strict import Body, Instant, Number
-from loyaltycrm.core.models import Scope
+from loyaltycrm.core.models import KeyKind, Scope
 from loyaltycrm.lib.contacts import card_key, email_key
 
 router = Router(tags=["Customers"])
@@ -228,6 +228,8 @@ def consents(request: HttpRequest, query: Query[CustomerQuery]) -> ConsentsAnswe
 def give_consent(request: HttpRequest, body: ConsentBody) -> HttpResponse:
     """Write down one yes or no; the newest holds. What was said before stays in the books as evidence."""
 
+    source = ConsentEvent.Source.WEB if key_of(request).kind == KeyKind.WEB else ConsentEvent.Source.TILL
+
     def give(_reference: str) -> ConsentsAnswer:
         customer = customer_named(body.customer)
         record_consent(
@@ -235,7 +237,7 @@ def give_consent(request: HttpRequest, body: ConsentBody) -> HttpResponse:
             purpose=body.purpose,
             channel=body.channel,
             given=body.given,
-            source=ConsentEvent.Source.TILL,
+            source=source,
             occurred_at=body.said_at or timezone.now(),
             wording_version=body.wording,
             by=None,

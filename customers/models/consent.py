@@ -25,6 +25,7 @@ class ConsentEvent(models.Model):
     class Source(models.TextChoices):
         IMPORT = "import", _("Import")
         TILL = "till", _("Till")
+        WEB = "web", _("Web shop")
         PROFILE = "profile", _("Profile")
         UNSUBSCRIBE = "unsubscribe", _("Unsubscribe link")
         PREFERENCES = "preferences", _("Preferences page")

@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from loyaltycrm.core.views import api_keys, health, preferences, settings, staff
+from loyaltycrm.core.views import api_key_list, api_keys, health, preferences, settings, staff
 
 app_name = "core"
 
@@ -11,9 +11,11 @@ urlpatterns: list[URLPattern] = [
     path("settings/stores/new/", settings.store_create, name="store_create"),
     path("settings/stores/<int:pk>/", settings.store_edit, name="store_edit"),
     path("settings/values/<str:key>/", settings.knob, name="knob"),
-    path("settings/keys/", api_keys.keys, name="api_keys"),
+    path("settings/keys/", api_key_list.keys, name="api_keys"),
+    path("settings/keys/export/", api_key_list.keys_export, name="api_keys_export"),
     path("settings/keys/new/", api_keys.create, name="api_key_create"),
     path("settings/keys/<int:pk>/", api_keys.show, name="api_key"),
+    path("settings/keys/<int:pk>/edit/", api_keys.edit, name="api_key_edit"),
     path("settings/keys/<int:pk>/revoke/", api_keys.revoke, name="api_key_revoke"),
     path("staff/", staff.people, name="staff"),
     path("staff/export/", staff.people_export, name="staff_export"),

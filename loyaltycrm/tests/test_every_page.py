@@ -39,7 +39,7 @@ PLAIN_PAGES = (
     "accounts/reauthenticate/ accounts/password/change/ accounts/password/reset/ accounts/password/reset/done/ "
     "accounts/password/reset/key/done/ accounts/2fa/ accounts/2fa/reauthenticate/ accounts/2fa/totp/activate/ "
     "accounts/2fa/totp/deactivate/ accounts/2fa/recovery-codes/ accounts/2fa/recovery-codes/generate/ "
-    "settings/ settings/company/ settings/stores/new/ settings/keys/ settings/keys/new/ staff/new/ customers/new/ "
+    "settings/ settings/company/ settings/stores/new/ settings/keys/new/ staff/new/ customers/new/ "
     "till/store/ till/new/ till/no-card/ "
     "reports/ reports/partners/ reports/partners/add/ "
     "rewards/ rewards/add/ programme/ programme/drafts/import/ offers/ offers/new/ tickets/deadlines/"
@@ -54,7 +54,9 @@ PAGES: dict[str, list[str]] = {
     "accounts/login/": ["accounts/login/", "accounts/login/?next=/till/"],
     RESET: ["accounts/password/reset/key/{reset_user}-{reset_key}/", "accounts/password/reset/key/zz-no-such-key/"],
     "settings/stores/<int:pk>/": ["settings/stores/{store}/"],
+    "settings/keys/": ["settings/keys/", "settings/keys/?q=nothing-of-this-name"],
     "settings/keys/<int:pk>/": ["settings/keys/{api_key}/"],
+    "settings/keys/<int:pk>/edit/": ["settings/keys/{api_key}/edit/"],
     "settings/values/<str:key>/": ["settings/values/customers.repeat_threshold/"],
     "staff/": ["staff/", "staff/?q=nobody-of-this-name"],
     "staff/<int:pk>/": ["staff/{liga}/", "staff/{admin}/"],

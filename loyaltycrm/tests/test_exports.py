@@ -29,6 +29,7 @@ LISTS = {
     "rewards:programme_export": "programme versions",
     "feedback:tickets_export": "tickets",
     "core:staff_export": "staff",
+    "core:api_keys_export": "keys of tills",
 }
 OF_ONE = {"rewards:run_export": [1], "rewards:partner_statement_export": [1]}
 

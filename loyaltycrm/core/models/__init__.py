@@ -1,4 +1,4 @@
-from loyaltycrm.core.models.api_key import ApiKey, Scope
+from loyaltycrm.core.models.api_key import ApiKey, KeyKind, Scope
 from loyaltycrm.core.models.audit import AuditEvent
 from loyaltycrm.core.models.company import Company
 from loyaltycrm.core.models.idempotency import IdempotencyRecord
@@ -11,6 +11,7 @@ __all__ = [
     "AuditEvent",
     "Company",
     "IdempotencyRecord",
+    "KeyKind",
     "KnobValue",
     "Role",
     "Scope",

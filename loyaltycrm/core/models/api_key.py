@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Case, Q, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -25,6 +25,13 @@ class Scope(models.TextChoices):
     USE_VOUCHERS = "vouchers:use", _("Use codes")
 
 
+class KeyKind(models.TextChoices):
+    """Where a key is used, which says through which channel its visits and consents came."""
+
+    TILL = "till", _("Till")
+    WEB = "web", _("Web shop")
+
+
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def opened_by(self, secret_hash: str, at: datetime) -> ApiKeyQuerySet:
         """The key that a secret with this hash opens at an instant, the one before a rotation included."""
@@ -33,15 +40,31 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
             Q(expires_at__isnull=True) | Q(expires_at__gt=at), revoked_at__isnull=True
         )
 
+    def with_state(self, at: datetime) -> ApiKeyQuerySet:
+        """Each with `state`: "open", "ended" (its last day is past) or "closed" (by a person)."""
+        return self.annotate(
+            state=Case(
+                When(revoked_at__isnull=False, then=Value("closed")),
+                When(expires_at__lte=at, then=Value("ended")),
+                default=Value("open"),
+                output_field=models.CharField(),
+            )
+        )
+
 
 class ApiKey(models.Model):
     """What a connected till or web shop shows to be let in. Of the secret only its SHA-256 is kept.
 
-    A key belongs to one store for ever. After a rotation the secret before it opens until `previous_ends_at`.
+    A key belongs to one store. After a rotation the secret before it opens until `previous_ends_at`. `person` is who
+    alone works with it, where that is one person: it then refunds and voids nothing on that person's own account.
     """
 
     name = models.CharField(_("till"), max_length=80)
     store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="api_keys")
+    kind = models.CharField(_("used in"), max_length=4, choices=KeyKind, default=KeyKind.TILL, db_default=KeyKind.TILL)
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     scopes = models.JSONField(default=list)
     language = models.CharField(_("language"), max_length=5, choices=settings.LANGUAGES, default="en")
     secret_hash = models.CharField(max_length=64, unique=True)
@@ -56,6 +79,8 @@ class ApiKey(models.Model):
     revoked_at = models.DateTimeField(null=True)
     revoked_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     last_used_at = models.DateTimeField(null=True)
+    changed_at = models.DateTimeField(null=True)
+    changed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
 
     objects = ApiKeyQuerySet.as_manager()
 

@@ -1,44 +1,54 @@
-"""The keys of connected tills: made, shown once, renewed, closed. Each asks for the password again."""
+"""The keys of connected tills: made, shown once, changed, renewed, closed. Each asks for the password again."""
 
 from __future__ import annotations
 
 from datetime import datetime, time, timedelta
 from typing import Any, cast
 
-import django_tables2 as tables
 from django import forms
 from django.conf import settings
 from django.contrib import messages
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST
 
 from loyaltycrm.core.access import asks_password_again, person
-from loyaltycrm.core.actions.api_keys import make_api_key, revoke_api_key, rotate_api_key
+from loyaltycrm.core.actions.api_keys import change_api_key, make_api_key, revoke_api_key, rotate_api_key
 from loyaltycrm.core.actions.idempotency import once
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.forms import DeskFormMixin, one_time_key
-from loyaltycrm.core.models import ApiKey, Scope, Store
+from loyaltycrm.core.models import ApiKey, KeyKind, Scope, Store, User
 from loyaltycrm.core.permissions import Permission, permission
-from loyaltycrm.core.tables import show_page
-from loyaltycrm.lib import formats
 
 page = require_http_methods(["GET", "HEAD", "POST"])
 
 
 class KeyForm(DeskFormMixin, forms.Form):
-    """A till that is to be let in."""
+    """A till that is to be let in, and what it may do."""
 
     purpose = gettext_lazy("To connect this till")
     submit_label = gettext_lazy("Make the key")
 
     name = forms.CharField(label=gettext_lazy("Till"), max_length=80)
     store = forms.ModelChoiceField(label=gettext_lazy("Store"), queryset=Store.objects.none())
+    kind = forms.ChoiceField(
+        label=gettext_lazy("Used in"),
+        choices=KeyKind.choices,
+        widget=forms.RadioSelect,
+        help_text=gettext_lazy("Visits and consents that come through it are shown as coming from there."),
+    )
     scopes = forms.MultipleChoiceField(
         label=gettext_lazy("May"), choices=Scope.choices, widget=forms.CheckboxSelectMultiple
+    )
+    person = forms.ModelChoiceField(
+        label=gettext_lazy("Only used by"),
+        queryset=User.objects.none(),
+        required=False,
+        empty_label=gettext_lazy("Several people"),
+        help_text=gettext_lazy("One person's own till. It then refunds and voids nothing on that person's own points."),
     )
     language = forms.ChoiceField(
         label=gettext_lazy("Language"),
@@ -52,10 +62,13 @@ class KeyForm(DeskFormMixin, forms.Form):
         help_text=gettext_lazy("Left empty it does not end by itself."),
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, key: ApiKey | None = None, **kwargs: Any) -> None:
+        """`key`: the one to change, whose store and person can be kept though closed since."""
         super().__init__(*args, **kwargs)
         stores = cast("forms.ModelChoiceField[Store]", self.fields["store"])
-        stores.queryset = Store.objects.filter(is_active=True)
+        people = cast("forms.ModelChoiceField[User]", self.fields["person"])
+        stores.queryset = Store.objects.filter(Q(is_active=True) | Q(pk=key.store_id if key else None))
+        people.queryset = User.objects.filter(Q(is_active=True) | Q(pk=key.person_id if key else None)).order_by("name")
 
     def wanted(self) -> dict[str, Any]:
         """The arguments of `make_api_key`: the key ends with its last day in the calendar of the store."""
@@ -64,6 +77,13 @@ class KeyForm(DeskFormMixin, forms.Form):
         zone = wanted["store"].zone
         end = datetime.combine(last_day + timedelta(days=1), time(0), zone) if last_day else None
         return wanted | {"expires_at": end}
+
+
+class ChangedKeyForm(KeyForm):
+    """What a till that is let in may do from now on."""
+
+    purpose = gettext_lazy("To change this key")
+    submit_label = gettext_lazy("Save the key")
 
 
 class RenewForm(DeskFormMixin, forms.Form):
@@ -84,41 +104,12 @@ class RenewForm(DeskFormMixin, forms.Form):
     )
 
 
-class KeyTable(tables.Table):
-    name = tables.Column(accessor="pk", verbose_name=gettext_lazy("Till"), order_by=("name", "pk"))
-    store = tables.Column(verbose_name=gettext_lazy("Store"), order_by=("store__name", "pk"))
-    last_used_at = tables.Column(accessor="pk", verbose_name=gettext_lazy("Last used"), order_by=("last_used_at", "pk"))
-    state = tables.Column(accessor="is_open", verbose_name=gettext_lazy("Key"), orderable=False)
-
-    caption = gettext_lazy("Connected tills")
-
-    class Meta:
-        empty_text = gettext_lazy("No till is connected yet.")
-
-    def render_name(self, record: ApiKey) -> str:
-        return render_to_string("core/_cell_key.html", {"key": record})
-
-    def render_last_used_at(self, record: ApiKey) -> str:
-        return formats.date_and_time(record.last_used_at) if record.last_used_at else formats.EN_DASH
-
-    def render_state(self, value: bool) -> str:
-        return _("Open") if value else _("Closed")
-
-
-@require_safe
-@permission(Permission.MANAGE_API_KEYS)
-def keys(request: HttpRequest) -> HttpResponse:
-    """Every till that is or was let in."""
-    listed = ApiKey.objects.select_related("store").order_by("revoked_at", "store__name", "name", "pk")
-    return render(request, "core/api_keys.html", {"table": show_page(request, KeyTable(listed))})
-
-
 @page
 @permission(Permission.MANAGE_API_KEYS)
 @asks_password_again
 def create(request: HttpRequest) -> HttpResponse:
     """Make a key; its secret is shown once."""
-    form = KeyForm(request.POST or None, initial={"language": settings.LANGUAGE_CODE})
+    form = KeyForm(request.POST or None, initial={"language": settings.LANGUAGE_CODE, "kind": KeyKind.TILL})
     if request.method == "POST" and form.is_valid():
         by = person(request)
         shown: list[str] = []
@@ -143,7 +134,9 @@ def create(request: HttpRequest) -> HttpResponse:
 @asks_password_again
 def show(request: HttpRequest, pk: int) -> HttpResponse:
     """One key: what it may do, its life, and renewing it."""
-    key = get_object_or_404(ApiKey.objects.select_related("store", "created_by", "rotated_by", "revoked_by"), pk=pk)
+    key = get_object_or_404(
+        ApiKey.objects.select_related("store", "person", "created_by", "rotated_by", "revoked_by", "changed_by"), pk=pk
+    )
     form = RenewForm(request.POST or None, initial={"hours": 24})
     if request.method == "POST" and form.is_valid():
         by = person(request)
@@ -165,6 +158,24 @@ def show(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "core/api_key.html", {"key": key, "form": form, "scopes": scopes})
 
 
+@page
+@permission(Permission.MANAGE_API_KEYS)
+@asks_password_again
+def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """Change what a till may do, where it stands and until when; its secret stays."""
+    key = get_object_or_404(ApiKey.objects.select_related("store", "person"), pk=pk)
+    form = ChangedKeyForm(request.POST or None, initial=_as_it_is(key), key=key)
+    if request.method == "POST" and form.is_valid():
+        try:
+            change_api_key(key=key, **form.wanted(), by=person(request))
+        except Refused as refusal:
+            form.refuse(refusal)
+        else:
+            messages.success(request, _("Saved."))
+            return redirect("core:api_key", pk=pk)
+    return render(request, "core/api_key_edit.html", {"form": form, "key": key})
+
+
 @require_POST
 @permission(Permission.MANAGE_API_KEYS)
 @asks_password_again
@@ -173,6 +184,19 @@ def revoke(request: HttpRequest, pk: int) -> HttpResponse:
     key = revoke_api_key(key=get_object_or_404(ApiKey, pk=pk), by=person(request))
     messages.success(request, _("The key of %(till)s is closed.") % {"till": key.name})
     return redirect("core:api_key", pk=pk)
+
+
+def _as_it_is(key: ApiKey) -> dict[str, Any]:
+    last = key.expires_at - timedelta(microseconds=1) if key.expires_at else None
+    return {
+        "name": key.name,
+        "store": key.store,
+        "kind": key.kind,
+        "scopes": key.scopes,
+        "person": key.person,
+        "language": key.language,
+        "expires_on": last.astimezone(key.store.zone).date() if last else None,
+    }
 
 
 def _shown_once(request: HttpRequest, pk: int, shown: list[str]) -> HttpResponse:
