@@ -14,6 +14,7 @@ from customers.api import router as customers
 from loyaltycrm.core.api.effects import answers
 from loyaltycrm.core.api.errors import ApiError, use_error_shape
 from loyaltycrm.core.api.keys import TillKey, key_of
+from loyaltycrm.core.api.operations import watch_operations
 from loyaltycrm.core.api.strict import StrictParser
 from loyaltycrm.core.models import Company, Store
 from rewards.api.points import router as points
@@ -80,6 +81,7 @@ api = NinjaAPI(
     parser=StrictParser(),
 )
 use_error_shape(api)
+watch_operations(api)
 api.add_router("/customers", customers)
 api.add_router("/visits", visits)
 api.add_router("/points", points)

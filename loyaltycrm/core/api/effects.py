@@ -15,6 +15,7 @@ from loyaltycrm.core.actions.audit import through_api_key
 from loyaltycrm.core.actions.idempotency import once
 from loyaltycrm.core.api.errors import ApiError, ErrorAnswer
 from loyaltycrm.core.api.keys import key_of
+from loyaltycrm.lib.faults import crash_point
 from loyaltycrm.lib.transactions import atomic_with_retry
 
 KEY_HEADER: Final = "Idempotency-Key"
@@ -68,15 +69,19 @@ def once_per_key(
     def effect() -> dict[str, Any]:
         is_new.append(True)
         body = produce(f"api:{key.pk}:{own}").model_dump(mode="json")
+        crash_point("api.done")
         return {"status": status, "body": body}
 
     @atomic_with_retry
     def run() -> dict[str, Any]:
         is_new.clear()
-        return once(scope=f"api:{key.pk}", key=own, content=content, produce=effect, waits=False)
+        answer = once(scope=f"api:{key.pk}", key=own, content=content, produce=effect, waits=False)
+        crash_point("api.kept")
+        return answer
 
     with through_api_key(key.pk):
         kept = run()
+    crash_point("api.committed")
     text = json.dumps(kept["body"], sort_keys=True, ensure_ascii=False)
     response = HttpResponse(text, status=kept["status"], content_type="application/json; charset=utf-8")
     if not is_new:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from datetime import timedelta
@@ -12,10 +13,12 @@ from django.core.cache import cache
 from django.http import HttpRequest
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
+from django.utils.translation.trans_real import parse_accept_lang_header
 from ninja.security import HttpBearer
 from redis.exceptions import RedisError
 
 from loyaltycrm.core.api.errors import ApiError
+from loyaltycrm.core.api.operations import refuse_unknown_query
 from loyaltycrm.core.models import ApiKey, Scope
 from loyaltycrm.lib.tokens import hash_token
 
@@ -37,16 +40,26 @@ class TillKey(HttpBearer):
         key = ApiKey.objects.opened_by(hash_token(token), now).select_related("store").first()
         if key is None:
             return None
-        if "Accept-Language" not in request.headers:
-            translation.activate(key.language)
+        _speak(request, key)
         if not key.store.is_active:
             raise ApiError(403, "store_closed", _("This store is closed. Ask an admin."))
         if self.scope is not None and not key.may(self.scope):
             raise ApiError(403, "scope_missing", _("This till may not do this. Ask an admin."), field=self.scope)
         _refuse_too_many(key)
+        refuse_unknown_query(request)
         if key.last_used_at is None or key.last_used_at < now - USE_NOTED_EVERY:
             ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
         return key
+
+
+def _speak(request: HttpRequest, key: ApiKey) -> None:
+    """Answer in the language that the request would rather have, where we speak one of its, else in that of the key."""
+    language = key.language
+    for wanted, _quality in parse_accept_lang_header(request.headers.get("Accept-Language", "").lower()):
+        with contextlib.suppress(LookupError):
+            language = translation.get_supported_language_variant(wanted)
+            break
+    translation.activate(language)
 
 
 def key_of(request: HttpRequest) -> ApiKey:

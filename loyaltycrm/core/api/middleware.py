@@ -34,8 +34,10 @@ class ApiMiddleware:
             allowed = {"Allow": response["Allow"]} if "Allow" in response.headers else {}
             problem = ApiError(response.status_code, headers=allowed)
         if problem is not None:
-            with translation.override(translation.get_language_from_request(request)):
+            language = translation.get_language_from_request(request)
+            with translation.override(language):
                 response = error_response(problem)
+            response["Content-Language"] = language
         response.headers.setdefault("Cache-Control", "no-store")
         return response  # type: ignore[no-any-return]
 
