@@ -9,12 +9,14 @@ from datetime import date, datetime, timedelta
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from customers.actions.visit_lines import ReceiptLine, insert_lines, refuse_other_lines
 from customers.actions.visits import insert_refund, insert_visit
 from customers.models import Customer, PaymentMethod, Refund, Visit, VisitChannel
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.knobs import value
 from loyaltycrm.core.models import Company, Store, User
+from loyaltycrm.lib.faults import crash_point
 from loyaltycrm.lib.together import Part
 from loyaltycrm.lib.transactions import atomic_with_retry
 from rewards.actions.assessing import load_assessor, replay_assessed, with_categories
@@ -126,9 +128,10 @@ def record_visit(
     channel: str = VisitChannel.TILL,
     note: str = "",
     details: Details = NO_DETAILS,
+    receipt_lines: Sequence[ReceiptLine] = (),
     by: User | None,
 ) -> VisitOutcome:
-    """Record a visit, post what it earned and review the tier, all or nothing.
+    """Record a visit, post what it earned and review the tier, all or nothing. `receipt_lines` are kept with it.
 
     Sent again, the same receipt has no second effect and gets the same answer. Raises `Conflict` for a known receipt
     with other content, `Refused` for amounts and times that cannot be. An anonymous visit earns nothing.
@@ -145,6 +148,12 @@ def record_visit(
         note=note,
         by=by,
     )
+    crash_point("visit.written")
+    if not is_new:
+        refuse_other_lines(visit, receipt_lines)
+    elif receipt_lines:
+        insert_lines(visit, receipt_lines)
+        crash_point("visit.lines")
     content = {"net_cents": net_cents, "customer": visit.customer_id}
     if customer is None:
         if is_new:
@@ -179,6 +188,7 @@ def _post(visit: Visit, *, details: Details, by: User | None, beside: Sequence[P
     is_today = day == timezone.now().astimezone(account.zone).date()
     standing = [growing_standing(visit.customer_id, day, gained, programmes)] if is_today else []
     answers = write_with(state, entries, by=by, beside=[*beside, *standing])
+    crash_point("visit.posted")
     if assessor is not None:
         assessor.write()
     if not answers.get("standing"):

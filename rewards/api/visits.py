@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from django.db.models import Q
@@ -11,15 +12,17 @@ from django.utils.translation import gettext as _
 from ninja import Query, Router
 from pydantic import BaseModel, Field, StringConstraints
 
+from customers.actions.visit_lines import ReceiptLine
 from customers.actions.visits import receipt_key
 from customers.api import customer_named
-from customers.models import Visit
+from customers.models import Visit, VisitChannel
 from loyaltycrm.core.api.effects import NEEDS_KEY, answers, once_per_key
 from loyaltycrm.core.api.errors import ApiError
 from loyaltycrm.core.api.keys import TillKey, key_of
 from loyaltycrm.core.api.strict import Body, Cents, Instant, Moment, Number, PageSize, Text
-from loyaltycrm.core.models import Company, Scope, Store
+from loyaltycrm.core.models import ApiKey, Company, KeyKind, Scope, Store
 from rewards.actions.earning import Details, points_earned_by, preview_visit, record_visit, refund_visit
+from rewards.actions.own_account import refuse_own_account
 from rewards.actions.voiding import void_visit
 from rewards.models import Posting, PostingKind
 from rewards.programme import BasketLine
@@ -30,13 +33,34 @@ MOST_LINES = 200
 
 
 class LineBody(Body):
-    """One line of the receipt, for programmes that ask for it."""
+    """One line of the receipt. What the product list knows need not be sent; an unknown product is added to it."""
 
-    net_cents: Cents
+    net_cents: Cents = Field(description="What was paid for the whole line.")
+    discount_cents: Cents = Field(default=0, description="What it would have cost beyond that.")
+    quantity: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,8}(\.[0-9]{1,3})?$")] = Field(
+        default="1", description="A text, so that no digit is lost: `3` or `0.350`."
+    )
     product: Annotated[str, StringConstraints(max_length=64)] = ""
+    name: Annotated[str, StringConstraints(max_length=200)] = ""
     category: Annotated[str, StringConstraints(max_length=120)] = ""
-    department: Annotated[str, StringConstraints(max_length=120)] = ""
+    department: Annotated[str, StringConstraints(max_length=80)] = ""
     is_gift_card: bool = False
+
+    def for_rules(self) -> BasketLine:
+        """The line as the programme judges it."""
+        return BasketLine(self.net_cents, self.product.strip(), self.category, self.department, self.is_gift_card)
+
+    def to_keep(self) -> ReceiptLine:
+        """The line as it stands on the receipt."""
+        return ReceiptLine(
+            net_cents=self.net_cents,
+            discount_cents=self.discount_cents,
+            quantity=Decimal(self.quantity),
+            product=self.product.strip(),
+            name=self.name,
+            category=self.category,
+            department=self.department,
+        )
 
 
 class SaleBody(Body):
@@ -44,7 +68,9 @@ class SaleBody(Body):
 
     net_cents: Cents
     payment: Literal["cash", "card", "mobile", "points", ""] = ""
-    channel: Literal["api", "web"] = "api"
+    channel: Literal["api", "web"] | None = Field(
+        default=None, description="Default: `web` for the key of a web shop, else `api`."
+    )
     occurred_at: Instant | None = Field(default=None, description="Default: now.")
     lines: list[LineBody] = Field(default=[], max_length=MOST_LINES)
     paid_with_points_cents: Cents = 0
@@ -55,10 +81,14 @@ class SaleBody(Body):
         if self.lines and sum(line.net_cents for line in self.lines) != self.net_cents:
             raise ApiError(422, "lines_do_not_add_up", _("The lines do not add up to what was paid."), field="lines")
         return Details(
-            lines=tuple(BasketLine(**line.model_dump()) for line in self.lines),
+            lines=tuple(line.for_rules() for line in self.lines),
             paid_with_points_cents=self.paid_with_points_cents,
             tax_cents=self.tax_cents,
         )
+
+    def channel_of(self, key: ApiKey) -> str:
+        """The channel that was sent, else that of the key."""
+        return self.channel or (VisitChannel.WEB if key.kind == KeyKind.WEB else VisitChannel.API)
 
 
 class PreviewBody(SaleBody):
@@ -185,7 +215,7 @@ def preview(request: HttpRequest, body: PreviewBody) -> PreviewAnswer:
         net_cents=body.net_cents,
         at=_sensible(body.occurred_at),
         payment_method=body.payment,
-        channel=body.channel,
+        channel=body.channel_of(key_of(request)),
         details=body.details(),
     )
     return PreviewAnswer(
@@ -216,9 +246,10 @@ def record(request: HttpRequest, body: VisitBody) -> HttpResponse:
             receipt_id=body.receipt,
             occurred_at=body.occurred_at,
             payment_method=body.payment,
-            channel=body.channel,
+            channel=body.channel_of(key_of(request)),
             note=body.note,
             details=body.details(),
+            receipt_lines=[line.to_keep() for line in body.lines],
             by=None,
         )
         known = _shown(outcome.visit, store, points=outcome.points)
@@ -279,6 +310,7 @@ def refund(request: HttpRequest, body: RefundBody) -> HttpResponse:
         if sold_at is None:
             raise ApiError(404, "store_unknown", _("This store is not known. Check its code."), field="of_store")
         visit = visit_of(sold_at, body.of_receipt, field="of_receipt")
+        refuse_own_account(by=key_of(request).person, customer_id=visit.customer_id)
         made = refund_visit(
             visit=visit,
             net_cents=body.net_cents,
@@ -308,7 +340,9 @@ def void(request: HttpRequest, body: VoidBody) -> HttpResponse:
     store = key_of(request).store
 
     def take_back(_reference: str) -> VisitAnswer:
-        visit = void_visit(visit=visit_of(store, body.receipt), reason=body.reason, by=None)
+        visit = visit_of(store, body.receipt)
+        refuse_own_account(by=key_of(request).person, customer_id=visit.customer_id)
+        visit = void_visit(visit=visit, reason=body.reason, by=None)
         return _shown(visit, store, points=points_earned_by(visit))
 
     return once_per_key(request, body, take_back)

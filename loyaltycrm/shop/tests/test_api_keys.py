@@ -11,8 +11,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from customers.models import Customer
-from loyaltycrm.core.actions.api_keys import make_api_key, revoke_api_key, rotate_api_key
+from customers.models import ConsentEvent, Customer, Visit
+from loyaltycrm.core.actions.api_keys import change_api_key, make_api_key, revoke_api_key, rotate_api_key
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import ApiKey, AuditEvent, Scope, Store, User
 from loyaltycrm.shop.tests.tills import MakeTill, Till, books, code, sale
@@ -67,7 +67,7 @@ def test_a_key_ends_on_its_day(till_of: MakeTill, barona_iela: Store) -> None:
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"name": " "}, {"name": "x" * 81}, {"scopes": []}, {"scopes": ["all"]}, {"language": "xx"},
+    [{"name": " "}, {"name": "x" * 81}, {"scopes": []}, {"scopes": ["all"]}, {"language": "xx"}, {"kind": "fax"},
      {"expires_at": timezone.now()}],
 )  # fmt: skip
 def test_a_key_that_cannot_be_is_refused(barona_iela: Store, wrong: dict[str, Any]) -> None:
@@ -100,6 +100,67 @@ def test_every_operation_asks_for_its_scope(till_of: MakeTill, barona_iela: Stor
     }.items():  # fmt: skip
         without = till_of(barona_iela, scopes=set(Scope.values) - {scope})
         assert without.post(path, {}).status_code == 403
+
+
+def test_a_changed_key_may_other_things_at_once_in_another_store(
+    till_of: MakeTill, barona_iela: Store, centrs: Store, admin: User, nameless: Customer
+) -> None:
+    till = till_of(barona_iela, scopes=[Scope.READ_POINTS])
+    key = ApiKey.objects.get()
+    wanted: dict[str, Any] = {
+        "name": "Till 1", "store": barona_iela, "scopes": [Scope.READ_POINTS], "kind": "till", "person": None,
+        "language": "en", "expires_at": None,
+    }  # fmt: skip
+    change_api_key(key=key, **wanted, by=admin)
+    assert not AuditEvent.objects.filter(action="change api key").exists()
+    change_api_key(key=key, **wanted | {"store": centrs, "scopes": [Scope.WRITE_VISITS]}, by=admin)
+    assert till.post("/visits", sale()).json()["store"] == "CENTRS"
+    assert code(till.get("/points/balance?customer=A-1004")) == "scope_missing"
+    told = AuditEvent.objects.get(action="change api key")
+    assert (told.by, told.data) == (
+        admin,
+        {
+            "before": {"store": "BARONA", "scopes": ["points:read"]},
+            "after": {"store": "CENTRS", "scopes": ["visits:write"]},
+        },
+    )
+    revoke_api_key(key=key, by=admin)
+    with pytest.raises(Refused, match="closed"):
+        change_api_key(key=key, **wanted, by=admin)
+    key.refresh_from_db()
+    assert key.store == centrs
+
+
+def test_nobody_refunds_or_voids_on_the_own_account_by_a_till_of_their_own(
+    till_of: MakeTill, barona_iela: Store, liga: User, nameless: Customer
+) -> None:
+    liga.customer_id = nameless.pk
+    liga.save()
+    own, shared = till_of(barona_iela, person=liga), till_of(barona_iela)
+    shared.post("/visits", sale())
+    requests: list[tuple[str, dict[str, Any]]] = [
+        ("/visits/refund", {"receipt": "F-1", "of_receipt": "R-1", "net_cents": 490}),
+        ("/visits/void", {"receipt": "R-1", "reason": "Typed twice"}),
+    ]
+    before = books()
+    for path, body in requests:
+        answer = own.post(path, body, key=path)
+        assert (answer.status_code, code(answer)) == (422, "refused")
+        assert answer.json()["error"]["message"] == "This is your own account. Ask another manager to do it."
+    assert books() == before
+    for path, body in requests:
+        assert shared.post(path, body, key=path).status_code in (200, 201)
+
+
+def test_what_comes_by_a_web_shop_is_told_as_such(till_of: MakeTill, barona_iela: Store, nameless: Customer) -> None:
+    said = {"customer": "A-1004", "purpose": "offers", "channel": "email", "given": True}
+    for kind, source, channel in (("web", "web", "web"), ("till", "till", "api")):
+        client = till_of(barona_iela, kind=kind)
+        assert client.post("/visits", sale(kind)).status_code == 201
+        assert client.post("/customers/consent", said).status_code == 200
+        assert (Visit.objects.latest("pk").channel, ConsentEvent.objects.latest("pk").source) == (channel, source)
+    phoned = till_of(barona_iela, kind="till").post("/visits", sale("phoned", channel="web"))
+    assert Visit.objects.get(receipt_id=phoned.json()["receipt"]).channel == "web"
 
 
 def test_a_closed_store_records_nothing(till: Till, barona_iela: Store, nameless: Customer) -> None:
