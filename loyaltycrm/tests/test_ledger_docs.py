@@ -103,6 +103,9 @@ class Play:
             r"a receipt of (.+) arrives: (\S+) \((\w+)\)": lambda at, net, receipt: self.buy(net, receipt, instant(at)),
             r"the same receipt (\w+) arrives again": self.buy_again,
             r"gives back (\S+) of (\w+)": self.give_back,
+            r"a refund of (.+) arrives: (\S+) of (\w+)": lambda at, net, receipt: self.give_back(
+                net, receipt, instant(at)
+            ),
             r"uses (\d+) points(?: on (\w+))?": self.use,
             r"is refused (\d+) points?": lambda points: self.refused(lambda: self.use(points)),
             r"the till undoes (\w+)": lambda receipt: undo_visit(visit=self.visits[receipt], by=self.manager),
@@ -130,8 +133,8 @@ class Play:
             r"becomes a member for ten days": lambda: sell_membership(
                 customer=self.customer, store=self.store, key="club", by=None
             ),
-            r"the other profile buys for (\S+) \((\w+)\)": lambda net, receipt: record_visit(
-                customer=self.other, store=self.store, net_cents=cents(net), receipt_id=receipt, by=None
+            r"the other profile buys for (\S+) \((\w+)\)": lambda net, receipt: self.buy(
+                net, receipt, customer=self.other
             ),
             r"the two profiles are merged": lambda: merge_customers(
                 survivor=self.customer, merged=self.other, reason="One person", by=self.manager
@@ -142,9 +145,14 @@ class Play:
             r"looks at the balance": lambda: None,
         }
 
-    def buy(self, net: str, receipt: str, at: datetime | None = None) -> None:
+    def buy(self, net: str, receipt: str, at: datetime | None = None, *, customer: Customer | None = None) -> None:
         self.visits[receipt] = record_visit(
-            customer=self.customer, store=self.store, net_cents=cents(net), receipt_id=receipt, occurred_at=at, by=None
+            customer=customer or self.customer,
+            store=self.store,
+            net_cents=cents(net),
+            receipt_id=receipt,
+            occurred_at=at,
+            by=None,
         ).visit
 
     def buy_again(self, receipt: str) -> None:
@@ -159,9 +167,10 @@ class Play:
         )
         assert (again.visit, again.is_new) == (visit, False)
 
-    def give_back(self, net: str, receipt: str) -> None:
-        number = f"R{self.number}"
-        refund_visit(visit=self.visits[receipt], net_cents=cents(net), receipt_id=number, by=None)
+    def give_back(self, net: str, receipt: str, at: datetime | None = None) -> None:
+        refund_visit(
+            visit=self.visits[receipt], net_cents=cents(net), receipt_id=f"R{self.number}", occurred_at=at, by=None
+        )
 
     def use(self, points: str, receipt: str | None = None) -> None:
         reward = Reward.objects.create(

@@ -242,7 +242,7 @@ def decline_adjustment(*, adjustment: Adjustment, note: str, by: User) -> Adjust
 def preview_reversal(adjustment: Adjustment) -> tuple[int, int]:
     """The available balance before and after reversing a posted adjustment now. Changes nothing."""
     event, load = _reversal(adjustment, timezone.now())
-    rehearsal = rehearse(event, customer_id=adjustment.customer_id, **load)
+    rehearsal = rehearse(event, customer_id=_who_got(adjustment), **load)
     return rehearsal.before, rehearsal.after
 
 
@@ -259,11 +259,13 @@ def reverse_adjustment(*, adjustment: Adjustment, note: str, by: User) -> Adjust
         return adjustment
     if adjustment.posting is None:
         raise Refused(_("This was not posted, so there is nothing to reverse."))
-    refuse_own_account(by=by, customer_id=adjustment.customer_id)
+    customer_id = _who_got(adjustment)
+    for concerned in {adjustment.customer_id, customer_id}:
+        refuse_own_account(by=by, customer_id=concerned)
     adjustment.reversal_note = _needed(note)
     now = timezone.now()
     event, load = _reversal(adjustment, now)
-    ids = _apply(event, customer_id=adjustment.customer_id, by=by, **load)
+    ids = _apply(event, customer_id=customer_id, by=by, **load)
     crash_point("adjust.reversed")
     adjustment.reversal = Posting.objects.filter(pk__in=ids.values(), reverses=adjustment.posting).first()
     adjustment.reversed_by = by
@@ -271,6 +273,16 @@ def reverse_adjustment(*, adjustment: Adjustment, note: str, by: User) -> Adjust
     adjustment.save()
     audit.record("reverse adjustment", adjustment, by=by, data=_facts(adjustment))
     return adjustment
+
+
+def _who_got(adjustment: Adjustment) -> int:
+    """Who has the points by now that a posted adjustment gave or took: what waited may have been posted to whoever the
+    customer was merged with at that time, and stays there when the two are parted."""
+    assert adjustment.posting is not None
+    posting = adjustment.posting
+    customer = (posting.destination if adjustment.points > 0 else posting.source).customer
+    assert customer is not None
+    return customer.current.pk
 
 
 def _reversal(adjustment: Adjustment, now: datetime) -> tuple[Event, dict[str, Any]]:

@@ -209,8 +209,7 @@ _RULES = [
                           OR (m.survivor_id = o.destination_id AND p.source_id = ANY(m.family))))
                WHEN 'give_back' THEN o.id IS NULL OR (o.source_id <> p.destination_id
                    AND NOT EXISTS (SELECT 1 FROM rewards_accountmerge m
-                       WHERE (m.survivor_id = p.destination_id AND o.source_id = ANY(m.family))
-                          OR (m.survivor_id = o.source_id AND p.destination_id = ANY(m.family))))
+                       WHERE m.survivor_id = p.destination_id AND o.source_id = ANY(m.family)))
                ELSE o.id IS NOT NULL END OR o.kind IN ('give_back', 'take_back')""",
     ),
     _Rule(

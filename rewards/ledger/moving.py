@@ -8,11 +8,11 @@ always. Arrears are paid out of the other's points as far as those go; the rest 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from rewards.ledger.events import Event
 from rewards.ledger.state import AccountState, Entry, LotState
-from rewards.ledger.steps import add_lot, lots_to_take, settle_arrears, take, take_or_owe
+from rewards.ledger.steps import carry_on, lots_to_take, settle_arrears, take, take_or_owe
 from rewards.models import AccountKind, PostingKind
 from rewards.programme import Programmes
 
@@ -152,16 +152,4 @@ class _Moves:
         )
 
     def _carry_on(self, lot: LotState, entry: Entry, state: AccountState) -> LotState:
-        copy = replace(
-            lot,
-            reference=entry.reference,
-            number=state.number_for_new_lot(),
-            points=entry.points,
-            remaining=entry.points,
-            lapsed=0,
-            row_id=None,
-            continues=lot.first,
-            carried_on_by=[],
-            is_prolonged=False,
-        )
-        return add_lot(state, entry, copy)
+        return carry_on(state, entry, lot, entry.points, reference=entry.reference)

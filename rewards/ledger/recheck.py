@@ -227,6 +227,8 @@ def _entries(
         return _moves(posting, states, history, programmes, done)
     state = states.get(posting.source_id) or states[posting.destination_id]
     if len(states) > 1:
+        if posting.kind == PostingKind.GIVE_BACK:
+            state = _owner(posting, states, history)
         state.elsewhere = [lot for other in states.values() if other is not state for lot in other.lots]
     entries: list[Entry] = []
     for event in _causes(posting, history, done):
@@ -238,6 +240,24 @@ def _entries(
     if posting.kind == PostingKind.EXPIRE:
         entries += _sweep(posting, state, programmes)
     return entries
+
+
+def _owner(posting: Posting, states: dict[int, AccountState], history: _History) -> AccountState:
+    """The account that an event happened to which gave points back, knowing whose the points were that it gave back.
+
+    It is the one from which the event took points back; where it took none there were none to take.
+    """
+    first = next(iter(states.values()))
+    event = posting.reference.removesuffix(f":{posting.reverses.reference}") if posting.reverses else posting.reference
+    owner = AccountState(0, 0, visits=first.visits, spendings=first.spendings)
+    spenders: dict[int, AccountState] = {}
+    for one in history.postings:
+        if one.kind == PostingKind.GIVE_BACK and one.reverses and one.reference.startswith(f"{event}:"):
+            spenders[one.reverses.source_id] = states[one.destination_id]
+        elif one.kind == PostingKind.TAKE_BACK and one.reference == event:
+            owner = states[one.source_id]
+    owner.spenders = spenders
+    return owner
 
 
 def _moves(
@@ -262,8 +282,6 @@ def _moves(
     else:
         event = Unmerged(*when, reference, frozenset(merge.family), merge.lots_before)
         moves = undo_merge(event, merged, survivor, history.settled.get(merge.pk, []), programmes)
-    for state in (merged, survivor):
-        state.latest_day = max(state.latest_day, posting.business_date)
     return [entry for _state, entry in moves]
 
 

@@ -97,7 +97,8 @@ def replay(
     if state.read_for is not None:
         _check_sales_of(state.read_for, ordered, sweep_through)
     for event in ordered:
-        done.entries += sweep(state, event.business_date, programmes, zone)
+        for one in _concerned(event, state):
+            done.entries += sweep(one, event.business_date, programmes, zone)
         try:
             entries = happen(event, state, programmes)
         except NotAllowed as refusal:
@@ -109,6 +110,13 @@ def replay(
     return done
 
 
+def _concerned(event: Event, state: AccountState) -> Iterable[AccountState]:
+    """The account, and those of others who used points on the visit of the event."""
+    visit = state.visits.get(getattr(event, "visit", None))
+    spenders = [state.spender_of(spent) for spent in visit.spent] if visit else []
+    return {one.account_id: one for one in (state, *spenders)}.values()
+
+
 def _check_sales_of(day: date, events: Iterable[Event], sweep_through: date | None) -> None:
     """Raise `ValueError` for what an account that was opened for a sale cannot take: its other lots are missing."""
     if sweep_through is not None or any(type(one) is not Sold or one.business_date != day for one in events):
@@ -116,10 +124,8 @@ def _check_sales_of(day: date, events: Iterable[Event], sweep_through: date | No
 
 
 def happen(event: Event, state: AccountState, programmes: Programmes) -> list[Entry]:
-    """Apply one event and let the time of the account go on with it: earning and using points prolong lots."""
+    """Apply one event to the account: earning and using points also prolong lots."""
     entries = apply(event, state, programmes)
-    if entries:
-        state.latest_day = max(state.latest_day, event.business_date)
     if any(entry.kind in _ACTIVITY for entry in entries):
         for lot in state.lots:
             lot.prolong(event.business_date)
@@ -144,11 +150,11 @@ def sweep_lot(state: AccountState, lot: LotState, programmes: Programmes, zone: 
         occurred_at=datetime.combine(ended_on, time.min, zone),
         version_id=programmes.at(ended_on).version_id,
         uses=[Use(lot, lot.remaining)],
+        account=state,
     )
     lot.lapsed = lot.remaining
     lot.remaining = 0
     state.book_balance -= entry.points
-    state.latest_day = max(state.latest_day, ended_on)
     return entry
 
 

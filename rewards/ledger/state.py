@@ -82,7 +82,7 @@ class Use:
 class Spending:
     """Points taken that can be given back: the posting's reference, its points, uses and what was given back so far.
 
-    `counter` is where they went: the account from which they come back.
+    `counter` is where they went: the account from which they come back. `account_id` is who spent them.
     """
 
     reference: str
@@ -90,6 +90,7 @@ class Spending:
     uses: list[Use]
     counter: AccountKind = AccountKind.REDEEMED
     given_back: int = 0
+    account_id: int = 0
 
 
 @dataclass(slots=True)
@@ -120,7 +121,8 @@ class Entry:
     """One posting to be written: its meaning, and what it does to lots and arrears.
 
     `uses` holds points taken from lots (positive) or put back (negative); `new_lots` are those it opens. `counter` is
-    the kind of account at the other end, `counter_account` its row where there are several of the kind.
+    the kind of account at the other end, `counter_account` its row where there are several of the kind. `account` is
+    whose it is, where that is not the account that the event happened to.
     """
 
     reference: str
@@ -134,6 +136,7 @@ class Entry:
     reverses: str | None = None
     arrears_change: int = 0
     counter_account: int | None = None
+    account: AccountState | None = field(default=None, repr=False)
     new_lots: list[LotState] = field(default_factory=list)
     uses: list[Use] = field(default_factory=list)
 
@@ -159,10 +162,11 @@ class Movement:
 
 @dataclass(slots=True)
 class AccountState:
-    """A customer's account between two postings. `latest_day` is the last business date anything happened on.
+    """A customer's account between two postings.
 
     `movements` are what took place since the earliest late event to come; without late events there are none.
     `elsewhere` are lots of other accounts that events of this one ask for: those of customers merged into this one.
+    `spenders` are the accounts that stand for those, by id, that used points on its visits: parted since, or merged.
     One opened for a sale was read for that day alone (`read_for`): of the lots only those that a sale asks for; all
     the others can be used that day and hold `unread` points.
     """
@@ -171,7 +175,6 @@ class AccountState:
     account_id: int
     book_balance: int = 0
     arrears: int = 0
-    latest_day: date = date.min
     read_for: date | None = None
     unread: int = 0
     lots: list[LotState] = field(default_factory=list)
@@ -179,6 +182,7 @@ class AccountState:
     spendings: dict[str, Spending] = field(default_factory=dict)
     movements: list[Movement] = field(default_factory=list)
     elsewhere: list[LotState] = field(default_factory=list)
+    spenders: dict[int, AccountState] = field(default_factory=dict, repr=False)
     next_number: int = 1 << 62
 
     def open_lots(self, day: date) -> list[LotState]:
@@ -218,6 +222,10 @@ class AccountState:
     def lot_named(self, reference: str) -> LotState | None:
         """The lot with this reference, here or elsewhere."""
         return next((lot for lot in (*self.lots, *self.elsewhere) if lot.reference == reference), None)
+
+    def spender_of(self, spent: Spending) -> AccountState:
+        """The account to which points of a use return."""
+        return self.spenders.get(spent.account_id, self)
 
     def number_for_new_lot(self) -> int:
         self.next_number += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from datetime import date, timedelta
 
 from rewards.ledger.events import Event
@@ -52,25 +53,21 @@ def open_lot(
     )
 
 
-def continue_lot(
-    state: AccountState, entry: Entry, before: LotState, points: int, good_through: date | None
-) -> LotState:
-    """A lot for points given back to one that lapsed, or that is another customer's now, as old as they are."""
-    return add_lot(
-        state,
-        entry,
-        LotState(
-            reference=f"{entry.reference}:{len(entry.new_lots) + 1}",
-            number=state.number_for_new_lot(),
-            points=points,
-            remaining=points,
-            earned_at=before.earned_at,
-            earned_on=before.earned_on,
-            available_on=entry.business_date,
-            good_through=good_through,
-            continues=before.first,
-        ),
+def carry_on(state: AccountState, entry: Entry, lot: LotState, points: int, *, reference: str) -> LotState:
+    """A lot for points of another one, which is another customer's or has ended: as old, with the same days."""
+    copy = replace(
+        lot,
+        reference=reference,
+        number=state.number_for_new_lot(),
+        points=points,
+        remaining=points,
+        lapsed=0,
+        row_id=None,
+        continues=lot.first,
+        carried_on_by=[],
+        is_prolonged=False,
     )
+    return add_lot(state, entry, copy)
 
 
 def add_lot(state: AccountState, entry: Entry, lot: LotState) -> LotState:
@@ -110,7 +107,8 @@ def spend(state: AccountState, entry: Entry) -> Spending:
     """Take an entry's points, which are there, in spending order, so that they can be given back to the same lots."""
     entry.uses = take(state.lots_usable_at(entry.occurred_at, entry.business_date), entry.points)
     state.book_balance -= entry.points
-    spent = Spending(entry.reference, entry.points, [Use(use.lot, use.points) for use in entry.uses], entry.counter)
+    uses = [Use(use.lot, use.points) for use in entry.uses]
+    spent = Spending(entry.reference, entry.points, uses, entry.counter, account_id=state.account_id)
     state.spendings[entry.reference] = spent
     return spent
 
@@ -150,40 +148,45 @@ def take_gift_back(
 def give_back(
     event: Event, state: AccountState, spendings: list[Spending], points: int, programmes: Programmes
 ) -> list[Entry]:
-    """Return spent points to the lots they came from, the last used first, with their old expiry.
-
-    Points of lots that lapsed meanwhile live on in a lot of their own for the programme's grace, those of lots of a
-    customer who was merged since (or parted again) in one with their old expiry.
-    """
+    """Return spent points, the last used first, to whoever spent them: the account that stands for theirs now."""
     entries = []
-    programme = programmes.at(event.business_date)
-    grace = timedelta(days=programme.rules.refunds.grace_days - 1)
-    day = max(event.business_date, state.latest_day)
     for spent in reversed(spendings):
         part = min(points, spent.points - spent.given_back)
-        if not part:
-            continue
-        points -= part
-        spent.given_back += part
-        entry = new_entry(event, PostingKind.GIVE_BACK, spent.counter, part, programme)
-        entry.reference = f"{event.reference}:{spent.reference}"
-        entry.visit = getattr(event, "visit", None)
-        entry.reverses = spent.reference
-        for use in reversed(spent.uses):
-            back = min(use.points, part)
-            if not back:
-                continue
-            part -= back
-            use.points -= back
-            if use.lot.is_lapsed(day):
-                continue_lot(state, entry, use.lot, back, day + grace)
-            elif use.lot.account_id != state.account_id:
-                kept = continue_lot(state, entry, use.lot, back, use.lot.good_through)
-                kept.idle_days = use.lot.idle_days
-            else:
-                use.lot.remaining += back
-                state.book_balance += back
-                entry.uses.append(Use(use.lot, -back))
-        settle_arrears(state, entry, [*entry.new_lots, *(use.lot for use in entry.uses)])
-        entries.append(entry)
+        if part:
+            points -= part
+            entries.append(_returned(event, state.spender_of(spent), spent, part, programmes))
     return entries
+
+
+def _returned(event: Event, owner: AccountState, spent: Spending, points: int, programmes: Programmes) -> Entry:
+    """One posting that returns points of one use to the lots they came from, the last used first, with their old days.
+
+    Points of a lot that was over on the day of the event live on in a lot of their own for the programme's grace,
+    those of a lot that is another customer's by now, or whose end is posted, in one with the old days.
+    """
+    day = event.business_date
+    programme = programmes.at(day)
+    grace = timedelta(days=programme.rules.refunds.grace_days - 1)
+    entry = new_entry(event, PostingKind.GIVE_BACK, spent.counter, points, programme)
+    entry.account = owner
+    entry.reference = f"{event.reference}:{spent.reference}"
+    entry.visit = getattr(event, "visit", None)
+    entry.reverses = spent.reference
+    spent.given_back += points
+    for use in reversed(spent.uses):
+        back = min(use.points, points)
+        if not back:
+            continue
+        points -= back
+        use.points -= back
+        lot = use.lot
+        if lot.account_id == owner.account_id and not lot.lapsed and not lot.is_lapsed(day):
+            lot.remaining += back
+            owner.book_balance += back
+            entry.uses.append(Use(lot, -back))
+            continue
+        kept = carry_on(owner, entry, lot, back, reference=f"{entry.reference}:{len(entry.new_lots) + 1}")
+        if lot.is_lapsed(day):
+            kept.available_on, kept.good_through, kept.idle_days = day, day + grace, None
+    settle_arrears(owner, entry, [*entry.new_lots, *(use.lot for use in entry.uses)])
+    return entry

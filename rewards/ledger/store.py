@@ -27,13 +27,6 @@ _COUNTERS: dict[str, AccountKind] = {
 
 _ONE: Final = "= %s::bigint"
 _MANY: Final = "= ANY(%s::bigint[])"
-# Ordered by the account too, and so by the index that begins with it: by the day alone PostgreSQL may look through the
-# postings of everybody for those of an account that has none.
-_LATEST_DAY: Final = """greatest(
-        (SELECT p.business_date FROM rewards_posting p WHERE p.source_id BETWEEN a.id AND a.id
-         ORDER BY p.source_id DESC, p.business_date DESC LIMIT 1),
-        (SELECT p.business_date FROM rewards_posting p WHERE p.destination_id BETWEEN a.id AND a.id
-         ORDER BY p.destination_id DESC, p.business_date DESC LIMIT 1))"""
 # A sale looks at lots that have ended and at those that it prolongs; what the others hold is the rest of the balance.
 _LOTS_OF_A_SALE: Final = "AND (l.good_through < a.day OR l.available_on > a.day OR l.idle_days IS NOT NULL)"
 
@@ -43,11 +36,10 @@ def _locking(these: str, *, day: str = "NULL::date") -> str:
         FROM rewards_account WHERE customer_id {these} ORDER BY id FOR NO KEY UPDATE"""  # noqa: S608
 
 
-def _loading(locking: str, *, latest_day: str = _LATEST_DAY, lots: str = "") -> str:
+def _loading(locking: str, *, lots: str = "") -> str:
     return f"""WITH locked AS MATERIALIZED ({locking}), account AS MATERIALIZED (
-            SELECT a.*, a.version = (SELECT r.ctid FROM rewards_account r WHERE r.id = a.id) AS is_fresh,
-                {latest_day} AS latest_day FROM locked a)
-        SELECT a.customer_id, a.id, a.book_balance, a.arrears, a.is_fresh, a.merged_into_id IS NOT NULL, a.latest_day,
+            SELECT a.*, a.version = (SELECT r.ctid FROM rewards_account r WHERE r.id = a.id) AS is_fresh FROM locked a)
+        SELECT a.customer_id, a.id, a.book_balance, a.arrears, a.is_fresh, a.merged_into_id IS NOT NULL,
             l.id, l.continues_id, l.reference, l.points, l.remaining, l.earned_at, l.earned_on, l.available_on,
             l.good_through, l.idle_days, {FINGERPRINT}, (SELECT time_zone FROM core_company)
         FROM account a LEFT JOIN rewards_lot l ON l.account_id = a.id AND l.remaining > 0 {lots}"""  # noqa: S608
@@ -56,7 +48,7 @@ def _loading(locking: str, *, latest_day: str = _LATEST_DAY, lots: str = "") -> 
 # A statement about one customer is another than about many: PostgreSQL then plans it once for all customers.
 _LOAD_ONE: Final = _loading(_locking(_ONE))
 _LOAD_MANY: Final = _loading(_locking(_MANY))
-_LOAD_FOR_SALE: Final = _loading(_locking(_ONE, day="%s::date"), latest_day="NULL::date", lots=_LOTS_OF_A_SALE)
+_LOAD_FOR_SALE: Final = _loading(_locking(_ONE, day="%s::date"), lots=_LOTS_OF_A_SALE)
 _COUNT_LOCKED: Final = f"SELECT count(*), count(merged_into_id) FROM ({_locking(_MANY)}) AS locked"  # noqa: S608
 _MAKE_ACCOUNTS: Final = """
     INSERT INTO rewards_account (kind, customer_id, book_balance, arrears)
@@ -91,15 +83,13 @@ def load_states(
     recorded but not posted yet (`new_refund_ids`); `origins` adds the lots that the postings of these references
     opened, spent or not; `spendings` what the redemptions of these references used; `uses_from` (by customer, the
     earliest use of points to come) what took place since, so that a use that arrives late is judged by its own time.
-    A visit's or posting's lots are found also where a merge has moved them. Must be called inside the transaction that
-    writes. Raises `AccountMerged` for a customer merged into another, unless `even_merged`.
+    A visit's or posting's lots are found also where a merge has moved them, and whoever used points on the visits is
+    locked and loaded too. Must be called inside the transaction that writes. Raises `AccountMerged` for a customer
+    merged into another, unless `even_merged`.
     """
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("Accounts are loaded in the transaction that changes them.")
-    ids = sorted(set(customer_ids))
-    statement = _LOAD_ONE if len(ids) == 1 else _LOAD_MANY
-    values = [str(ids[0]) if len(ids) == 1 else _array(ids)]
-    states, lots = _states_of(_lock_and_load(ids, statement, values, even_merged=even_merged))
+    states, lots = _lock_and_load_states(set(customer_ids), visit_ids, even_merged=even_merged)
     by_account = {state.account_id: state for state in states.values()}
     if origins:
         named = list(origins)
@@ -113,6 +103,39 @@ def load_states(
     if uses_from:
         _load_movements(uses_from, states)
     return states
+
+
+def _spenders_on(visit_ids: Collection[int]) -> dict[int, int]:
+    """The accounts that points used on these visits were taken from, each with the customer who has its points now."""
+    if not visit_ids:
+        return {}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """SELECT DISTINCT a.id, o.customer_id FROM rewards_posting p JOIN rewards_account a ON a.id = p.source_id
+               JOIN rewards_account o ON o.id = coalesce(a.merged_into_id, a.id)
+               WHERE p.visit_id = ANY(%s::bigint[]) AND p.kind = 'redeem'""",
+            [list(visit_ids)],
+        )
+        return dict(cursor.fetchall())
+
+
+def _lock_and_load_states(
+    customer_ids: set[int], visit_ids: Collection[int], *, even_merged: bool
+) -> tuple[dict[int, AccountState], dict[int, LotState]]:
+    """The accounts of the customers and of whoever used points on the visits; until no merge has changed who that is
+    while it waited for the locks."""
+    spenders = _spenders_on(visit_ids)
+    while True:
+        ids = sorted(customer_ids.union(spenders.values()))
+        statement = _LOAD_ONE if len(ids) == 1 else _LOAD_MANY
+        values = [str(ids[0]) if len(ids) == 1 else _array(ids)]
+        rows = _lock_and_load(ids, statement, values, standing=() if even_merged else customer_ids)
+        before, spenders = spenders, spenders if len(ids) == len(customer_ids) else _spenders_on(visit_ids)
+        if spenders == before:
+            states, lots = _states_of(rows)
+            for state in states.values():
+                state.spenders = {account: states[customer] for account, customer in spenders.items()}
+            return states, lots
 
 
 def _load_movements(uses_from: Mapping[int, datetime], states: dict[int, AccountState]) -> None:
@@ -164,7 +187,7 @@ def open_for_sale(customer_id: int, day: date) -> OpenAccount:
 
     One statement, but for a customer's first sale and for who had to wait. `replay` refuses other events on it.
     """
-    rows = _lock_and_load([customer_id], _LOAD_FOR_SALE, [day, str(customer_id)])
+    rows = _lock_and_load([customer_id], _LOAD_FOR_SALE, [day, str(customer_id)], standing=[customer_id])
     states, _lots = _states_of(rows)
     state = states[customer_id]
     state.read_for = day
@@ -175,9 +198,11 @@ def open_for_sale(customer_id: int, day: date) -> OpenAccount:
 
 
 def _lock_and_load(
-    ids: Sequence[int], statement: str, values: Sequence[Any], *, even_merged: bool = False
+    ids: Sequence[int], statement: str, values: Sequence[Any], *, standing: Collection[int]
 ) -> list[tuple[Any, ...]]:
     """Lock the accounts and read them with their lots that still hold points, one row a lot.
+
+    Raises `AccountMerged` where one of `standing` was merged into another.
 
     What one statement reads is from before it waited for its locks. Every posting gives its account a new row version:
     where the version that was locked is not the one that was read, all is read again, now that nobody can write.
@@ -189,7 +214,7 @@ def _lock_and_load(
             if len({row[0] for row in rows}) < len(ids):
                 cursor.execute(_MAKE_ACCOUNTS, [_array(ids)])
             elif all(row[4] for row in rows):
-                if not even_merged and any(row[5] for row in rows):
+                if any(row[5] and row[0] in standing for row in rows):
                     raise AccountMerged
                 return list(rows)
 
@@ -198,11 +223,11 @@ def _states_of(rows: Iterable[tuple[Any, ...]]) -> tuple[dict[int, AccountState]
     states: dict[int, AccountState] = {}
     lots: dict[int, LotState] = {}
     continued: dict[int, int] = {}
-    for customer_id, account_id, book_balance, arrears, _fresh, _merged, latest_day, *about_lot, _print, _zone in rows:
+    for customer_id, account_id, book_balance, arrears, _fresh, _merged, *about_lot, _print, _zone in rows:
         lot_id, first_id, *lot = about_lot
         state = states.get(customer_id)
         if state is None:
-            state = AccountState(customer_id, account_id, book_balance, arrears, latest_day=latest_day or date.min)
+            state = AccountState(customer_id, account_id, book_balance, arrears)
             states[customer_id] = state
         if lot_id is not None:
             reference, *amounts_and_days = lot
@@ -330,7 +355,8 @@ def _load_spendings(
     found: dict[int, tuple[int | None, Spending]] = {}
     for posting in taken:
         uses = [Use(lots[use.lot_id], use.points) for use in posting.lot_uses.all()]
-        spent = Spending(posting.reference, posting.points, uses, _COUNTERS[posting.kind])
+        counter = _COUNTERS[posting.kind]
+        spent = Spending(posting.reference, posting.points, uses, counter, account_id=posting.source_id)
         found[posting.pk] = (posting.visit_id, spent)
         owner = by_account.get(posting.source_id)
         for state in [owner] if owner else by_account.values():

@@ -85,7 +85,7 @@ def _run(
 def _parts(
     work: Sequence[tuple[AccountState, Sequence[Entry]]], others: Sequence[AccountState], by: User | None
 ) -> list[Part]:
-    entries = [(state, entry) for state, some in work for entry in some]
+    entries = [(entry.account or state, entry) for state, some in work for entry in some]
     if not entries:
         return []
     new = [(number, state, lot) for number, (state, entry) in enumerate(entries) for lot in entry.new_lots]
@@ -110,7 +110,8 @@ def _parts(
             for row_id, lot in changed.items()
         ]
         parts.append(rows_part("changed", _CHANGED, _CHANGE, rows))
-    booked = {state.account_id: state for state in (*(state for state, _some in work), *others)}
+    concerned = (*(state for state, _some in work), *(state for state, _entry in entries), *others)
+    booked = {state.account_id: state for state in concerned}
     rows = [{"id": pk, "book_balance": one.book_balance, "arrears": one.arrears} for pk, one in booked.items()]
     return [*parts, rows_part("booked", _BOOKED, _ACCOUNT, rows)]
 

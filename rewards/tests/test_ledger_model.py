@@ -26,8 +26,7 @@ def test_two_thousand_operations(committed_db: str, seed: int) -> None:
 @pytest.mark.faults
 @pytest.mark.parametrize("seed", range(101, 111))
 def test_twenty_thousand_operations(committed_db: str, seed: int) -> None:
-    """Without merges: in long stories with them model and product still differ (seed 104), which is to be decided."""
-    Story(seed, LONG_CHAPTER, merging=False).tell()
+    Story(seed, LONG_CHAPTER).tell()
 
 
 @pytest.mark.soak

@@ -15,12 +15,13 @@ from loyaltycrm.core.imports import running_import
 from loyaltycrm.core.models import Company, Store, User
 from loyaltycrm.core.tests.importing import imported, write_table
 from loyaltycrm.shop.actions.merging import merge_customers, undo_merge
-from rewards.actions.adjusting import approve_adjustment, reverse_adjustment
+from rewards.actions.adjusting import approve_adjustment, preview_reversal, reverse_adjustment
 from rewards.actions.earning import record_visit
+from rewards.actions.goodwill import post_goodwill
 from rewards.actions.importing import OpeningImport
 from rewards.actions.voiding import preview_void, void_visit
 from rewards.ledger.audit import audit
-from rewards.models import Posting
+from rewards.models import Adjustment, Posting
 from rewards.programme import load_programmes
 from rewards.queries import balance_of
 from rewards.tests.adjustments import adjust, second_manager
@@ -51,6 +52,24 @@ def test_what_waited_for_the_merged_one_is_posted_to_the_survivor(
     assert (points(olga), Posting.objects.get(kind="adjust").destination.customer) == (1_500, olga)
     undo_merge(merge=merge, by=dace)
     assert points(olga) + points(nameless) == 1_500
+
+
+@pytest.mark.parametrize("points_asked", [1_500, -1_500])
+def test_what_was_posted_to_the_survivor_is_reversed_there_after_the_undo(
+    nameless: Customer, olga: Customer, dace: User, points_asked: int
+) -> None:
+    post_goodwill(customer=olga, points=2_000, reference="goodwill:o", by=None)
+    post_goodwill(customer=nameless, points=2_000, reference="goodwill:n", by=None)
+    asked = adjust(nameless, points_asked, second_manager())
+    merge = merged(olga, nameless, dace)
+    approve_adjustment(adjustment=asked, by=dace)
+    undo_merge(merge=merge, by=dace)
+
+    before, after = preview_reversal(Adjustment.objects.get(pk=asked.pk))
+    reverse_adjustment(adjustment=asked, note="It was another customer", by=dace)
+
+    assert after - before == -points_asked
+    assert (points(olga), points(nameless)) == (2_000, 2_000)
 
 
 @pytest.mark.parametrize("taken", [0, 40])

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from itertools import count
 
 import pytest
+import time_machine
 from django.db import connection
 from django.utils import timezone
 
 from customers.actions.customers import create_customer
 from customers.models import Customer, Merge, Visit
+from loyaltycrm.core.actions.stores import add_store
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import Company, Store, User
 from loyaltycrm.shop.actions.merging import merge_customers, undo_merge
@@ -18,6 +21,7 @@ from rewards.actions.earning import record_visit, refund_visit
 from rewards.actions.expiry import sweep_expired
 from rewards.actions.goodwill import post_goodwill, reverse_goodwill
 from rewards.actions.redeeming import undo_redemption, use_reward
+from rewards.actions.voiding import void_visit
 from rewards.ledger.audit import audit
 from rewards.models import Account, Lot, Posting, PostingKind, Redemption, Reward
 from rewards.queries import Balance, balance_of
@@ -44,6 +48,15 @@ def bought(customer: Customer, store: Store, points: int, *, days_ago: int = 3) 
 
 def gave_back(visit: Visit, points: int) -> None:
     refund_visit(visit=visit, net_cents=points * 100, receipt_id=f"B{next(numbers)}", by=None)
+
+
+def gave_back_whole(visit: Visit, by: User) -> None:
+    del by
+    gave_back(visit, visit.net_cents // 100)
+
+
+def voided(visit: Visit, by: User) -> None:
+    void_visit(visit=Visit.objects.get(pk=visit.pk), reason="Typed twice", by=by)
 
 
 def merged(survivor: Customer, other: Customer, by: User) -> Merge:
@@ -144,6 +157,58 @@ def test_points_used_before_the_merge_come_back_to_the_survivor_and_go_on_at_the
     undo_merge(merge=merge, by=dace)
     assert sorted(lots(twin)) == [(20, good_through), (60, good_through)]
     assert lots(anna) == []
+    assert fine()
+
+
+def test_points_that_return_to_a_moved_lot_open_when_it_did(barona_iela: Store, dace: User, coffee: Reward) -> None:
+    """In Samara it is the 16th already; in Riga the points, which could be used before, can be used at once."""
+    samara = add_store(code="SAM", name="Samara", time_zone="Europe/Samara", by=None)
+    with time_machine.travel(datetime(2026, 7, 15, 20, 30, tzinfo=UTC), tick=False):
+        anna, twin = person("Anna"), person("Anna")
+        bought(twin, barona_iela, 80)
+        redemption = used(twin, samara, coffee)
+        merged(anna, twin, dace)
+        undo_redemption(redemption=redemption, by=None)
+        assert (of(anna).available, of(anna).pending) == (80, 0)
+        assert fine()
+
+
+@pytest.mark.parametrize("takes_back", [gave_back_whole, voided])
+def test_points_used_on_a_moved_visit_return_to_whoever_used_them(
+    barona_iela: Store, dace: User, coffee: Reward, takes_back: Callable[[Visit, User], object]
+) -> None:
+    anna, twin = person("Anna"), person("Anna")
+    bought(anna, barona_iela, 100, days_ago=20)
+    visit = bought(twin, barona_iela, 80)
+    merge = merged(anna, twin, dace)
+    visit.refresh_from_db()
+    used(anna, barona_iela, coffee, visit)
+    undo_merge(merge=merge, by=dace)
+    assert (of(anna).available, of(twin).available) == (40, 80)
+
+    takes_back(visit, dace)
+
+    assert (of(anna).available, of(anna).book, of(twin)) == (100, 100, Balance())
+    assert fine()
+
+
+def test_points_used_on_a_moved_visit_return_in_parts_and_repay_what_their_owner_owes(
+    barona_iela: Store, dace: User, coffee: Reward
+) -> None:
+    anna, twin = person("Anna"), person("Anna")
+    own = bought(anna, barona_iela, 60, days_ago=20)
+    visit = bought(twin, barona_iela, 80)
+    merge = merged(anna, twin, dace)
+    visit.refresh_from_db()
+    used(anna, barona_iela, coffee, visit)
+    undo_merge(merge=merge, by=dace)
+    gave_back(own, 60)
+    assert of(anna).arrears == 60
+
+    gave_back(visit, 20)
+    assert (of(anna).arrears, of(twin).available) == (45, 60)
+    gave_back(visit, 60)
+    assert (of(anna), of(twin)) == (Balance(), Balance())
     assert fine()
 
 

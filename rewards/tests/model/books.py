@@ -88,7 +88,6 @@ class Account:
     merged_into: str | None = None
     lots: list[Lot] = field(default_factory=list)
     arrears: int = 0
-    latest_day: date = date.min
     moved: Counter[str] = field(default_factory=Counter)
 
     def standing(self, day: date) -> list[Lot]:

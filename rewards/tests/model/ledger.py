@@ -10,7 +10,7 @@ and what stands afterwards. Where the words leave room it follows the decision o
 - Only a refund's shortfall has a policy; where a sale is voided or a gift is taken back, the rest is owed.
 - Earning and using points is activity; it moves the end of lots that have points, never of spent ones.
 - Points moved or given back keep the place of the lot of their earning: "then id" is that lot's.
-- A late event finds the lots as they are now: what lapsed before the account's latest day has lapsed for it.
+- A late event takes effect on its own day: what it returns to a lot that was good then has that lot's end, be it past.
 """
 
 from __future__ import annotations
@@ -125,7 +125,6 @@ class Ledger:
             if part:
                 use.draws.append(Draw(lot, part))
         account.moved["redeem"] += use.points
-        account.latest_day = max(account.latest_day, day)
         self._prolong(account, day)
         if sale_name is not None:
             self.sales[sale_name].uses.append(use)
@@ -213,7 +212,6 @@ class Ledger:
         for lot in account.lots:
             if lot.left and lot.last_day is not None and lot.last_day < day:
                 account.moved["expire"] += lot.left
-                account.latest_day = max(account.latest_day, lot.last_day + timedelta(days=1))
                 lot.lapsed += lot.left
                 lot.left = 0
 
@@ -224,7 +222,6 @@ class Ledger:
         if not points:
             return
         account.moved[kind] += points
-        account.latest_day = max(account.latest_day, day)
         self._open(account, points, root, at, day, opens_on, life.last_day(day)).idle_days = life.idle_days
 
     def _prolong(self, account: Account, day: date) -> None:
@@ -260,8 +257,8 @@ class Ledger:
     def _give_back(self, use: Use, points: int, day: date) -> None:
         """Return points to the lots they came from, last drawn first, as if only the smaller number had been used.
 
-        A lot that has lapsed gets a short grace: good on the day of the return and the days after it. They go to whom
-        the use is of; where its lots are another's by now, or were, the points are in a lot of their own.
+        A lot that is over on the day gets a short grace: good on the day of the return and the days after it. They go
+        to whom the use is of; where a lot is another's by now, or its end is past, they are in a lot of their own.
         """
         if not points:
             return
@@ -270,21 +267,19 @@ class Ledger:
         use.returned += points
         account.moved["give_back"] += points
         grace = timedelta(days=self.policy(day).grace_days - 1)
-        known = max(day, account.latest_day)
         for draw in reversed(use.draws):
             part = min(draw.points, points)
             draw.points -= part
             points -= part
             lot = draw.lot
-            if part and lot.is_over(known):
-                self.carry_on(replace(lot, opens_on=day, last_day=known + grace, idle_days=None), part, account)
-            elif part and lot.holder != account.name:
+            if part and lot.is_over(day):
+                self.carry_on(replace(lot, opens_on=day, last_day=day + grace, idle_days=None), part, account)
+            elif part and (lot.lapsed or lot.holder != account.name):
                 self.carry_on(lot, part, account)
             elif part:
                 repaid = min(part, account.arrears)
                 account.arrears -= repaid
                 lot.left += part - repaid
-        account.latest_day = known
 
     def _take_back(self, account: Account, due: int, root: str, day: date, shortfall: str) -> int:
         """Take points back from their own lots, then from others; the rest is owed or let go. Gives what was moved."""
@@ -303,5 +298,4 @@ class Ledger:
             moved = due
         if moved:
             account.moved["take_back"] += moved
-            account.latest_day = max(account.latest_day, day)
         return moved

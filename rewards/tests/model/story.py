@@ -184,6 +184,7 @@ class Story:
         name = self.name("b")
         sent = (sale_name, name, store, cents, at)
         self.note(sale.owner, f"refund {name} of {cents} on {sale_name} at {store}, {at:%F %H:%M}")
+        self.touch_users(sale)
         self.both(
             sale.owner,
             lambda: self.model.refund(sale_name, name, cents, at=at, day=self.day(store, at)),
@@ -215,6 +216,7 @@ class Story:
         owner = self.model.sales[name].owner
         store = next(sent[2] for sent in self.sent if sent[0] == name)
         self.note(owner, f"undo of sale {name}")
+        self.touch_users(self.model.sales[name])
         day = self.day(store, self.now)
         self.both(owner, lambda: self.model.void(name, at=self.now, day=day), lambda: self.real.undo_sale(name))
 
@@ -376,8 +378,14 @@ class Story:
     # Comparing.
 
     def is_own(self, sale: Sale, owner: str) -> bool:
-        """Whether a sale that stands came in for this customer; a use on one that a merge moved is told nowhere yet."""
-        return not sale.voided and sale.owner == self.model.account(owner).name
+        """Whether a sale stands and is this customer's now, since it came in or since a merge."""
+        own = sale.owner is not None and self.model.account(sale.owner) is self.model.account(owner)
+        return own and not sale.voided
+
+    def touch_users(self, sale: Sale) -> None:
+        """Who used points on a sale: they come back to them, whoever the sale is of."""
+        for use in sale.uses:
+            self.touch(use.owner)
 
     def touch(self, owner: str | None) -> None:
         if owner is not None:
