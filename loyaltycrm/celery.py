@@ -12,5 +12,6 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {
     "rewards-tick": {"task": "rewards.tasks.tick", "schedule": 60.0, "options": {"expires": 55}},
     "feedback-tick": {"task": "feedback.tasks.tick", "schedule": 60.0, "options": {"expires": 55}},
+    "webhooks-tick": {"task": "loyaltycrm.core.tasks.webhooks_tick", "schedule": 10.0, "options": {"expires": 55}},
     "nightly": {"task": "loyaltycrm.shop.tasks.run_due_nights", "schedule": 300.0, "options": {"expires": 290}},
 }

@@ -141,6 +141,9 @@ SESSION_ENGINE = "django.contrib.sessions.backends.db"
 # A till that counts every item still stays below; 0 is no limit.
 API_REQUESTS_PER_MINUTE: int = env.int("API_REQUESTS_PER_MINUTE", 600)
 
+# For trying webhooks out: receivers on this machine, also without TLS.
+WEBHOOKS_TO_LOOPBACK: bool = env.bool("WEBHOOKS_TO_LOOPBACK", DEBUG or DEMO)
+
 # --- Celery: see docs/adr/0004-sending.md for why each of these is so.
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True

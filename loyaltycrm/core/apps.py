@@ -9,4 +9,4 @@ class CoreConfig(AppConfig):
     def ready(self) -> None:
         from loyaltycrm.core import checks  # noqa: F401
 
-        autodiscover_modules("knobs")
+        autodiscover_modules("knobs", "event_kinds")

@@ -80,3 +80,39 @@ OWN_CONFIRMATION_HOURS = declare(
         group=_("Approvals"),
     )
 )
+WEBHOOK_ATTEMPTS = declare(
+    Knob(
+        key="webhook_attempts",
+        default=10,
+        label=_("Attempts before an event is given up"),
+        help=_("The pauses between them grow from ten seconds to half a day. A person can send it again afterwards."),
+        minimum=1,
+        maximum=30,
+        unit="attempts",
+        group=_("Webhooks"),
+    )
+)
+WEBHOOK_OFF_DAYS = declare(
+    Knob(
+        key="webhook_off_days",
+        default=5,
+        label=_("Days of failures after which a receiver is switched off"),
+        help=_("Admins are told by email. What happens meanwhile is kept and sent when it is switched on again."),
+        minimum=1,
+        maximum=60,
+        unit="days",
+        group=_("Webhooks"),
+    )
+)
+WEBHOOK_KEEP_DAYS = declare(
+    Knob(
+        key="webhook_keep_days",
+        default=30,
+        label=_("Days for which events and their log are kept"),
+        help=_("Older ones are removed in the night, also those that still wait for a receiver that stands still."),
+        minimum=1,
+        maximum=730,
+        unit="days",
+        group=_("Webhooks"),
+    )
+)

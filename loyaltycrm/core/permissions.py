@@ -36,6 +36,7 @@ class Permission(StrEnum):
     CHANGE_SETTINGS = "change settings"
     MANAGE_STAFF = "manage staff"
     MANAGE_API_KEYS = "manage keys of connected tills"
+    MANAGE_WEBHOOKS = "manage receivers of webhooks"
     SEE_OPERATIONS = "see operations"
 
 

@@ -5,6 +5,15 @@ from loyaltycrm.core.models.idempotency import IdempotencyRecord
 from loyaltycrm.core.models.knob import KnobValue
 from loyaltycrm.core.models.store import Store
 from loyaltycrm.core.models.user import Role, User
+from loyaltycrm.core.models.webhook import (
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookDeliveryStatus,
+    WebhookEndpoint,
+    WebhookEvent,
+    WebhookResend,
+    WebhookState,
+)
 
 __all__ = [
     "ApiKey",
@@ -17,4 +26,11 @@ __all__ = [
     "Scope",
     "Store",
     "User",
+    "WebhookAttempt",
+    "WebhookDelivery",
+    "WebhookDeliveryStatus",
+    "WebhookEndpoint",
+    "WebhookEvent",
+    "WebhookResend",
+    "WebhookState",
 ]

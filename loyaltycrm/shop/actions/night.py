@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, timedelta
 from typing import Any
-
-from django.db import connection
 
 from customers.actions.classifying import classify
 from customers.actions.valuing import fit_value
 from customers.models import ValueFit
 from loyaltycrm.core.actions.idempotency import fingerprint
+from loyaltycrm.core.actions.webhook_deliveries import prune_webhooks
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import Company, IdempotencyRecord
+from loyaltycrm.lib.locks import only_one
 from rewards.actions.expiry import sweep_expired
 from rewards.actions.tiers import review_due_tiers
 
 SCOPE = "night"
+LOCK = "loyaltycrm.night"
 WEEK = timedelta(days=7)
 
 
@@ -26,10 +25,10 @@ def run_night(*, day: date | None = None, again: bool = False) -> dict[str, Any]
     """Do the work that follows the day before `day` (default: the company's today); None if it was done already.
 
     Each step may be repeated without harm, so a night cut short is simply run again; two workers never do one night
-    at once. Gives the number of lots ended, tiers reviewed and customers classified.
+    at once. Gives the number of lots ended, tiers reviewed, customers classified and so on.
     """
     day = day or Company.current().today()
-    with _sole() as is_ours:
+    with only_one(LOCK) as is_ours:
         if not is_ours:
             return None
         done = IdempotencyRecord.objects.filter(scope=SCOPE, key=day.isoformat()).exists()
@@ -40,6 +39,7 @@ def run_night(*, day: date | None = None, again: bool = False) -> dict[str, Any]
             "tiers_reviewed": review_due_tiers(today=day),
             "customers_classified": classify(as_of=day, only_due=True).customers,
             "customers_valued": _value_weekly(day),
+            "webhooks_pruned": prune_webhooks(),
         }
         if not done:
             IdempotencyRecord.objects.create(
@@ -62,17 +62,3 @@ def _value_weekly(day: date) -> int:
 def last_night() -> IdempotencyRecord | None:
     """The newest night that was finished."""
     return IdempotencyRecord.objects.filter(scope=SCOPE).order_by("-key").first()
-
-
-@contextmanager
-def _sole() -> Iterator[bool]:
-    """A lock of the session, held over several transactions; tells whether it was free."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtextextended('loyaltycrm.night', 0))")
-        is_ours = bool((cursor.fetchone() or [False])[0])
-    try:
-        yield is_ours
-    finally:
-        if is_ours:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(hashtextextended('loyaltycrm.night', 0))")
