@@ -1,7 +1,9 @@
 """What holds for every test: its fixtures, quick and private settings, and no emptying of tables."""
 
+import re
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 from django.conf import settings
 from django.core.cache import cache
@@ -14,7 +16,12 @@ pytest_plugins = [
     "loyaltycrm.testing",
 ]
 
-_FAULT_TIMEOUT_SECONDS = 600
+# These limits only end what hangs: on a busy machine a test may take ten times as long as on a quiet one.
+_FAULT_TIMEOUT_SECONDS = 1_800
+_LIMITS_OF_A_QUIET_MACHINE = re.compile(r"(lock|statement|idle_in_transaction_session)_timeout=\w+")
+
+hypothesis.settings.register_profile("tests", derandomize=True, deadline=None, database=None)
+hypothesis.settings.load_profile("tests")
 
 
 def pytest_configure() -> None:
@@ -25,6 +32,8 @@ def pytest_configure() -> None:
     settings.WHITENOISE_AUTOREFRESH = True
     settings.SECURE_SSL_REDIRECT = False
     settings.MAILBOX_DIR = ""
+    options = settings.DATABASES["default"]["OPTIONS"]
+    options["options"] = _LIMITS_OF_A_QUIET_MACHINE.sub(r"\1_timeout=15min", options["options"])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

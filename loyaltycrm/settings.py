@@ -114,7 +114,7 @@ DATABASES = {
             "prepare_threshold": env.int("PREPARE_AFTER", 5) or None,
             "options": " ".join(
                 [
-                    "-c lock_timeout=5s",
+                    f"-c lock_timeout={env.str('LOCK_TIMEOUT', '5s')}",
                     f"-c statement_timeout={env.str('STATEMENT_TIMEOUT', '30s')}",
                     "-c idle_in_transaction_session_timeout=60s",
                     "-c timezone=UTC",

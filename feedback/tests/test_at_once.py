@@ -29,7 +29,7 @@ def at_once(action: Callable[[int], Any]) -> tuple[list[Any], list[Refused]]:
 
     def run(number: int) -> Any:
         try:
-            start.wait(timeout=20)
+            start.wait(timeout=300)
             return action(number)
         except Refused as refusal:
             return refusal

@@ -4,6 +4,7 @@ import zoneinfo
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Final
 
 ENOUGH: Final = 0.9
@@ -38,6 +39,12 @@ class Seen:
     count: int
 
 
+@cache
+def known_zones() -> frozenset[str]:
+    """The IANA names this machine knows, read from its files once."""
+    return frozenset(zoneinfo.available_timezones())
+
+
 def zone_of(seen: Sequence[Seen], *, prefer: Iterable[str]) -> str | None:
     """The IANA zone that the readings fit: the preferred ones first, then well-known ones, then their region's.
 
@@ -50,7 +57,7 @@ def zone_of(seen: Sequence[Seen], *, prefer: Iterable[str]) -> str | None:
     if found := _best(candidates, seen, total):
         return found
     region = candidates[0].split("/")[0]
-    every = sorted(zoneinfo.available_timezones(), key=lambda name: (not name.startswith(region), name))
+    every = sorted(known_zones(), key=lambda name: (not name.startswith(region), name))
     return _best([name for name in every if "/" in name and not name.startswith("Etc/")], seen, total)
 
 

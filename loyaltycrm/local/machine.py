@@ -3,6 +3,7 @@
 import errno
 import os
 import pwd
+import secrets
 import shutil
 import socket
 from dataclasses import dataclass
@@ -41,10 +42,13 @@ def server_user() -> ServerUser | None:
 
 
 def free_port() -> int:
-    """A loopback port that nothing listens on at this moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A loopback port that nothing listens on at this moment.
+
+    It lies below those that systems give to outgoing connections, one of which could take it before it is used.
+    """
+    while not port_is_free(port := 10_000 + secrets.randbelow(22_000)):
+        pass
+    return port
 
 
 def port_is_free(port: int) -> bool:

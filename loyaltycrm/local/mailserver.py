@@ -101,7 +101,7 @@ class MailServer:
             self._faults.clear()
             self._disliked.clear()
 
-    def wait_for(self, count: int, *, seconds: float = 30) -> list[Received]:
+    def wait_for(self, count: int, *, seconds: float = 300) -> list[Received]:
         """The mails, once there are at least `count`. Raises `TimeoutError` saying how many came."""
         deadline = time.monotonic() + seconds
         while len(self.received) < count:
@@ -143,7 +143,7 @@ class MailServer:
 class _Controller(Controller):
     def __init__(self, server: MailServer) -> None:
         self._server = server
-        super().__init__(_Handler(server), hostname="127.0.0.1", port=server.port, ready_timeout=10)
+        super().__init__(_Handler(server), hostname="127.0.0.1", port=server.port, ready_timeout=60)
 
     def factory(self) -> SMTP:
         self._server.connections += 1

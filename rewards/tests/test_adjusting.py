@@ -352,7 +352,7 @@ def test_many_at_once_are_posted_once_and_stay_within_the_day(
 
     def one(number: int) -> bool:
         try:
-            start.wait(timeout=30)
+            start.wait(timeout=300)
             if number % 2:
                 approve_adjustment(adjustment=waiting, by=ilona)
             else:

@@ -65,7 +65,7 @@ class Crowd:
 
         def client(number: int) -> None:
             chance = random.Random(self.seed * 1000 + number)
-            start.wait(timeout=60)
+            start.wait(timeout=300)
             try:
                 for turn in range(operations // CLIENTS):
                     self.one(chance, f"{number}-{turn}")

@@ -33,7 +33,7 @@ def test_a_budget_gives_no_more_than_it_has(committed_db: str, barona_iela: Stor
     start = Barrier(TILLS)
 
     def sell(customer: Customer) -> int:
-        start.wait(timeout=30)
+        start.wait(timeout=300)
         try:
             return record_visit(customer=customer, store=barona_iela, net_cents=1_00, by=None).points
         finally:

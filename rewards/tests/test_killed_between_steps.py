@@ -71,7 +71,7 @@ def dying(committed_db: str, committed_env: dict[str, str]) -> Iterator[Dying]:
     assert other.process.stdin is not None
     assert other.process.stdout is not None
     other.process.stdin.close()
-    other.process.wait(timeout=30)
+    other.process.wait(timeout=300)
     other.process.stdout.close()
 
 

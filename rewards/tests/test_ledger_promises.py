@@ -106,7 +106,7 @@ def test_twenty_at_once_never_spend_more_than_there_is(
 
     def redeem(number: int) -> bool:
         try:
-            start.wait(timeout=30)
+            start.wait(timeout=300)
             use_reward(customer=nameless, reward=reward, store=barona_iela, reference=f"k{number}", by=None)
         except Refused:
             return False
@@ -130,7 +130,7 @@ def test_one_visit_sent_by_twenty_at_once_is_one_visit(
 
     def send(number: int) -> tuple[int, int, int]:
         try:
-            start.wait(timeout=30)
+            start.wait(timeout=300)
             saved = record_visit(
                 customer=nameless, store=barona_iela, net_cents=24_90, receipt_id="A 1", occurred_at=at, by=None
             )

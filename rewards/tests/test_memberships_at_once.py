@@ -24,7 +24,7 @@ def test_many_tills_sell_one_membership(committed_db: str, nameless: Customer, b
 
     def one(number: int) -> bool:
         try:
-            start.wait(timeout=30)
+            start.wait(timeout=300)
             sell_membership(customer=nameless, store=barona_iela, key=f"k{number // 2}", by=None)
         except Refused:
             return False

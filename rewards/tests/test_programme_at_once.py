@@ -24,7 +24,7 @@ def at_once(*actions: Callable[[], Any]) -> list[Any]:
 
     def one(action: Callable[[], Any]) -> Any:
         try:
-            start.wait(timeout=30)
+            start.wait(timeout=300)
             return action()
         except Refused:
             return None

@@ -345,10 +345,18 @@ def test_after_a_cut_the_others_get_theirs(mailbox: MailServer) -> None:
     assert mailbox.connections == 2
 
 
-def test_a_server_slower_than_the_timeout_is_unknown(mailbox: MailServer, settings: Settings) -> None:
-    settings.EMAIL_TIMEOUT = 0.5
+def test_a_server_slower_than_the_timeout_is_unknown(mailbox: MailServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    hand_over = SmtpOutbox.hand_over
+
+    def impatiently(outbox: SmtpOutbox, letter: Letter) -> Reply:
+        assert outbox._smtp is not None
+        assert outbox._smtp.sock is not None
+        outbox._smtp.sock.settimeout(0.1)
+        return hand_over(outbox, letter)
+
+    monkeypatch.setattr(SmtpOutbox, "hand_over", impatiently)
     run = run_for(1)
-    mailbox.slow(3, times=1)
+    mailbox.slow(60, times=1)
     assert send_batch(run_id=run.pk).unknown == 1
     assert only().status == DeliveryStatus.UNKNOWN
 

@@ -31,7 +31,7 @@ def test_a_void_among_refunds_and_uses_leaves_the_books_right(
     def one(number: int) -> bool:
         visit = visits[number % 4]
         try:
-            start.wait(timeout=30)
+            start.wait(timeout=300)
             if number < 4:
                 void_visit(visit=visit, reason="Wrong card", by=None)
             elif number < 8:

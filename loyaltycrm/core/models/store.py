@@ -10,13 +10,15 @@ from django.db.models.functions import Upper
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from loyaltycrm.lib.time_zones import known_zones
+
 if TYPE_CHECKING:
     from loyaltycrm.core.models.user import User
 
 
 def validate_time_zone(name: str) -> None:
     """Refuse a name that is not an IANA time zone."""
-    if name not in zoneinfo.available_timezones():
+    if name not in known_zones():
         raise ValidationError(_("Choose a time zone such as Europe/Riga."))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zoneinfo
 from decimal import Decimal
 from functools import cache
 from itertools import groupby
@@ -27,6 +26,7 @@ from loyaltycrm.core.forms import DeskFormMixin
 from loyaltycrm.core.models import Company, KnobValue, Store
 from loyaltycrm.core.permissions import Permission, permission
 from loyaltycrm.lib import formats
+from loyaltycrm.lib.time_zones import known_zones
 
 page = require_http_methods(["GET", "HEAD", "POST"])
 _NUMBER = re.compile(r"[-−]?[0-9]{1,12}(?:[.,][0-9]{1,6})?")
@@ -87,7 +87,7 @@ def _field(knob: knobs.Knob, value: Any) -> forms.Field:
 @cache
 def time_zones() -> list[tuple[str, str]]:
     """The time zones to choose from: UTC, and every place."""
-    names = sorted(name for name in zoneinfo.available_timezones() if "/" in name and not name.startswith("Etc/"))
+    names = sorted(name for name in known_zones() if "/" in name and not name.startswith("Etc/"))
     return [(name, name) for name in ["UTC", *names]]
 
 

@@ -81,13 +81,15 @@ def test_a_lost_connection_after_data_is_no_reply_and_the_next_letter_opens_a_ne
     assert mailbox.connections == 2
 
 
-def test_a_server_too_slow_to_answer_data_is_no_reply(
-    mailbox: MailServer, outbox: SmtpOutbox, settings: Settings
-) -> None:
-    settings.EMAIL_TIMEOUT = 0.3
-    mailbox.slow(2, times=1)
+def test_a_server_too_slow_to_answer_data_is_no_reply(mailbox: MailServer, outbox: SmtpOutbox) -> None:
+    mailbox.slow(60, times=1)
+    letter = letter_to("first@example.com")
+    assert outbox.offer(letter).is_yes
+    assert outbox._smtp is not None
+    assert outbox._smtp.sock is not None
+    outbox._smtp.sock.settimeout(0.1)
     with pytest.raises(NoReply):
-        send(outbox, "first@example.com")
+        outbox.hand_over(letter)
 
 
 def test_a_server_that_closes_before_data_is_asked_again_on_a_new_connection(

@@ -196,5 +196,5 @@ def test_the_mailbox_program_stops_when_asked(tmp_path: Path) -> None:
     assert running.stdout is not None
     assert str(port) in running.stdout.readline()
     running.terminate()
-    assert running.wait(20) == 0
+    assert running.wait(300) == 0
     running.stdout.close()

@@ -31,7 +31,7 @@ def _letter(subject: str, *, to: str = "ann@example.com", html: str | None = HTM
 
 
 def _send(server: MailServer, *letters: EmailMessage) -> None:
-    with smtplib.SMTP("127.0.0.1", server.port, timeout=5) as client:
+    with smtplib.SMTP("127.0.0.1", server.port, timeout=60) as client:
         for letter in letters:
             client.send_message(letter)
 

@@ -37,7 +37,7 @@ def _said(supervisor: Supervisor) -> str:
     return supervisor.out.getvalue()
 
 
-def _wait_until_gone(pids: list[int], *, seconds: float = 10) -> list[int]:
+def _wait_until_gone(pids: list[int], *, seconds: float = 120) -> list[int]:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if not any(_lives(pid) for pid in pids):
@@ -108,7 +108,7 @@ def test_stopping_is_gentle_first() -> None:
         "signal.signal(signal.SIGTERM, finish)\nprint('up', flush=True)\ntime.sleep(600)"
     )
     program = supervisor.start("worker", _python(polite))
-    supervisor.wait_until(lambda: "up" in _said(supervisor), what="It did not start", seconds=20)
+    supervisor.wait_until(lambda: "up" in _said(supervisor), what="It did not start", seconds=300)
     supervisor.stop()
     assert "worker  | finished the task" in _said(supervisor)
     assert program.process.returncode == 0
@@ -123,7 +123,7 @@ def test_who_does_not_stop_in_time_is_killed_and_the_others_are_waited_for() -> 
     )
     stubborn = supervisor.start("beat", _python(_STUBBORN), patience_seconds=0.5)
     patient = supervisor.start("worker", _python(slow))
-    supervisor.wait_until(lambda: _said(supervisor).count("up") == 2, what="They did not start", seconds=20)
+    supervisor.wait_until(lambda: _said(supervisor).count("up") == 2, what="They did not start", seconds=300)
     supervisor.stop()
     assert (stubborn.process.returncode, patient.process.returncode) == (-signal.SIGKILL, 0)
     assert "worker  | finished" in _said(supervisor)
@@ -131,17 +131,15 @@ def test_who_does_not_stop_in_time_is_killed_and_the_others_are_waited_for() -> 
 
 def test_a_second_ctrl_c_does_not_wait_for_the_stubborn() -> None:
     supervisor = _supervisor()
-    program = supervisor.start("worker", _python(_STUBBORN))
-    supervisor.wait_until(lambda: "up" in _said(supervisor), what="It did not start", seconds=20)
-    began = time.monotonic()
+    program = supervisor.start("worker", _python(_STUBBORN), patience_seconds=100_000)
+    supervisor.wait_until(lambda: "up" in _said(supervisor), what="It did not start", seconds=300)
     supervisor.stop(impatient=lambda: True)
-    assert time.monotonic() - began < 5
     assert program.process.returncode == -signal.SIGKILL
 
 
 def test_children_of_a_program_that_was_killed_go_too(tmp_path: Path) -> None:
     program = Program("parent", _python(_PARENT), log=tmp_path / "log")
-    program.wait_until(lambda: len(program.children()) == 1, what="had a child", seconds=20)
+    program.wait_until(lambda: len(program.children()) == 1, what="had a child", seconds=300)
     (child,) = program.children()
     program.process.kill()
     program.process.wait()

@@ -43,7 +43,7 @@ def test_every_request_of_the_docs_works_as_pasted(committed_db: str, barona_iel
             given = True
         command = request.replace("curl ", "curl --silent --show-error --write-out '\\n%{http_code}' ", 1)
         shell = ["/bin/sh", "-c", command]
-        answer = subprocess.run(shell, env=env, capture_output=True, text=True, timeout=30, check=False)
+        answer = subprocess.run(shell, env=env, capture_output=True, text=True, timeout=300, check=False)
         if answer.stdout[-3:] != expected:
             wrong.append((request, expected, answer.stdout, answer.stderr))
     assert wrong == []

@@ -146,7 +146,7 @@ def test_two_merges_in_opposite_directions_at_once(
     def run(survivor: int, merged: int) -> None:
         try:
             pair = Customer.objects.get(pk=survivor), Customer.objects.get(pk=merged)
-            ready.wait(timeout=20)
+            ready.wait(timeout=300)
             merge_customers(survivor=pair[0], merged=pair[1], reason="One person", by=dace)
             outcomes.append("merged")
         except Refused as refusal:

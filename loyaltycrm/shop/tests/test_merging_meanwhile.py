@@ -68,7 +68,7 @@ def owners() -> dict[str, list[tuple[int, int]]]:
 
 def wait_for_waiting(count: int) -> None:
     with connection.cursor() as cursor:
-        for _try in range(400):
+        for _try in range(2_400):
             cursor.execute("SELECT pg_stat_clear_snapshot()")
             cursor.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"

@@ -28,7 +28,7 @@ def all_at_once(browser: Client, send: Callable[[Client, int], tuple[int, str]])
     def one(number: int) -> tuple[int, str]:
         till = Client()
         till.cookies = browser.cookies
-        start.wait(timeout=30)
+        start.wait(timeout=300)
         try:
             return send(till, number)
         finally:
