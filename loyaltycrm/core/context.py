@@ -8,7 +8,8 @@ from django.utils.functional import SimpleLazyObject
 
 from loyaltycrm.core.models import Company, User
 from loyaltycrm.core.navigation import badges_for
-from loyaltycrm.core.permissions import GRANTS
+from loyaltycrm.core.permissions import GRANTS, granted_by_pin
+from loyaltycrm.core.tills import is_by_pin
 
 
 def company_of(request: HttpRequest) -> Company:
@@ -25,6 +26,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     theme = getattr(user, "theme", "") or request.COOKIES.get("theme", "")
     granted = GRANTS.get(getattr(user, "role", ""), frozenset())
+    if isinstance(user, User) and is_by_pin(request):
+        granted = granted_by_pin(user)
     return {
         "company": company_of(request),
         "may": {permission.name.lower(): True for permission in granted},

@@ -116,3 +116,15 @@ WEBHOOK_KEEP_DAYS = declare(
         group=_("Webhooks"),
     )
 )
+TILL_IDLE_MINUTES = declare(
+    Knob(
+        key="till_idle_minutes",
+        default=15,
+        label=_("Minutes after which an unused till locks"),
+        help=_("Whoever comes back unlocks it with a PIN, or logs in with a password where the till is not enrolled."),
+        minimum=1,
+        maximum=240,
+        unit="minutes",
+        group=_("Till"),
+    )
+)

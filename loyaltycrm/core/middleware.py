@@ -9,6 +9,7 @@ from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
+from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
@@ -17,7 +18,8 @@ from django_structlog.middlewares import RequestMiddleware
 
 from loyaltycrm.core.context import company_of
 from loyaltycrm.core.models import Role
-from loyaltycrm.core.permissions import Permission, allowed, declaration
+from loyaltycrm.core.permissions import Permission, allowed, declaration, granted_by_pin
+from loyaltycrm.core.tills import is_by_pin
 from loyaltycrm.lib.logs import without_secrets
 
 Next = Callable[[HttpRequest], HttpResponseBase]
@@ -32,6 +34,20 @@ def language_of(request: HttpRequest) -> str:
         if code in _LANGUAGES:
             return code
     return translation.get_language_from_request(request)
+
+
+class DeviceMiddleware:
+    """Let our own pages ask for the camera, which reads a card at the till, and nobody for anything else."""
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        response.headers.setdefault(
+            "Permissions-Policy", "camera=(self), geolocation=(), microphone=(), payment=(), usb=()"
+        )
+        return response
 
 
 class LanguageMiddleware:
@@ -72,6 +88,8 @@ class PermissionMiddleware:
                 return redirect_to_login(request.get_full_path())
             if not allowed(user, declared):
                 raise PermissionDenied
+            if is_by_pin(request) and declared not in granted_by_pin(user):
+                return render(request, "till/password_needed.html", status=403)
             timezone.activate(company_of(request).zone)
             return None
         if isinstance(declared, str):

@@ -37,6 +37,7 @@ class Permission(StrEnum):
     MANAGE_STAFF = "manage staff"
     MANAGE_API_KEYS = "manage keys of connected tills"
     MANAGE_WEBHOOKS = "manage receivers of webhooks"
+    ENROL_TILLS = "make a browser a till"
     SEE_OPERATIONS = "see operations"
 
 
@@ -55,12 +56,18 @@ _MANAGER = _TILL | {
     Permission.MERGE_CUSTOMERS,
     Permission.SEE_ACCOUNTS,
     Permission.CHANGE_SETTINGS,
+    Permission.ENROL_TILLS,
 }
 GRANTS: dict[str, frozenset[Permission]] = {
     Role.TILL: _TILL,
     Role.MANAGER: _MANAGER,
     Role.ADMIN: frozenset(Permission),
 }
+
+
+def granted_by_pin(user: User) -> frozenset[Permission]:
+    """What a person may do after unlocking a till by PIN: what every till does, whatever else the role carries."""
+    return GRANTS.get(user.role, frozenset()) & _TILL
 
 
 def allowed(user: User, needed: Permission) -> bool:

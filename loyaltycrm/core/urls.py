@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from loyaltycrm.core.views import api_key_list, api_keys, health, preferences, settings, staff
+from loyaltycrm.core.views import api_key_list, api_keys, health, preferences, settings, staff, tills
 
 app_name = "core"
 
@@ -17,6 +17,10 @@ urlpatterns: list[URLPattern] = [
     path("settings/keys/<int:pk>/", api_keys.show, name="api_key"),
     path("settings/keys/<int:pk>/edit/", api_keys.edit, name="api_key_edit"),
     path("settings/keys/<int:pk>/revoke/", api_keys.revoke, name="api_key_revoke"),
+    path("settings/tills/", tills.devices, name="tills"),
+    path("settings/tills/export/", tills.devices_export, name="tills_export"),
+    path("settings/tills/enrol/", tills.enrol, name="till_enrol"),
+    path("settings/tills/<int:pk>/revoke/", tills.revoke, name="till_revoke"),
     path("staff/", staff.people, name="staff"),
     path("staff/export/", staff.people_export, name="staff_export"),
     path("staff/new/", staff.create, name="person_create"),

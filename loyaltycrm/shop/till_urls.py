@@ -2,12 +2,14 @@
 
 from django.urls import URLPattern, path
 
-from loyaltycrm.shop.views.till import connection, find, membership, place, receipt, visit
+from loyaltycrm.shop.views.till import connection, find, lock, membership, place, receipt, receipts, visit
 
 urlpatterns: list[URLPattern] = [
     path("", find.till, name="till"),
     path("find/", find.matches, name="till_find"),
     path("store/", place.choose_store, name="till_store"),
+    path("lock/", lock.lock, name="till_lock"),
+    path("pin/", lock.pin, name="till_pin"),
     path("here/", connection.here, name="till_here"),
     path("new/", find.add, name="till_new"),
     path("new/save/", find.save, name="till_add"),
@@ -19,6 +21,10 @@ urlpatterns: list[URLPattern] = [
     path("customers/<int:pk>/rewards/<int:reward_pk>/use/", visit.use, name="till_use"),
     path("customers/<int:pk>/membership/", membership.sell, name="till_membership"),
     path("customers/<int:pk>/problem/", visit.problem, name="till_problem"),
+    path("customers/<int:pk>/claim/", receipts.claim, name="till_claim"),
+    path("receipts/", receipts.find, name="till_receipts"),
+    path("visits/<int:pk>/customer/", receipts.give, name="till_give"),
+    path("visits/<int:pk>/refund/", receipts.refund, name="till_refund"),
     path("visits/<int:pk>/", receipt.receipt, name="till_receipt"),
     path("visits/<int:pk>/undo/", receipt.undo, name="till_undo"),
     path("memberships/<int:pk>/undo/", membership.undo, name="till_undo_membership"),

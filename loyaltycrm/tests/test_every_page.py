@@ -19,6 +19,7 @@ from customers.models import Customer
 from loyaltycrm.core.checks import routes
 from loyaltycrm.core.models import Role, Store, User
 from loyaltycrm.core.permissions import GRANTS, Permission, declaration
+from loyaltycrm.core.tills import COOKIE
 from loyaltycrm.local.fixtures.services import Site
 from loyaltycrm.local.mailserver import MailServer
 from loyaltycrm.local.urls import urlpatterns as mailbox_urls
@@ -39,6 +40,7 @@ PLAIN_PAGES = (
     "accounts/reauthenticate/ accounts/password/change/ accounts/password/reset/ accounts/password/reset/done/ "
     "accounts/password/reset/key/done/ accounts/2fa/ accounts/2fa/reauthenticate/ accounts/2fa/totp/activate/ "
     "accounts/2fa/totp/deactivate/ accounts/2fa/recovery-codes/ accounts/2fa/recovery-codes/generate/ "
+    "settings/ settings/tills/ settings/tills/enrol/ till/pin/ "
     "settings/ settings/company/ settings/stores/new/ settings/keys/new/ staff/new/ customers/new/ "
     "till/store/ till/new/ till/no-card/ "
     "reports/ reports/partners/ reports/partners/add/ "
@@ -73,9 +75,17 @@ PAGES: dict[str, list[str]] = {
     "customers/<int:pk>/flag/": ["customers/{anna}/flag/", "customers/{janis}/flag/"],
     "memberships/": ["memberships/", "memberships/?state=all", "memberships/?state=ends_soon"],
     "memberships/<int:pk>/cancel/": ["memberships/{membership}/cancel/"],
+    "till/lock/": ["till/lock/"],
     "till/": ["till/", "till/?q=liepa", "till/?q=nobody-of-this-name"],
     "till/customers/<int:pk>/": [f"till/customers/{{{name}}}/" for name in ("anna", "janis", "olga", "nameless")],
     "till/customers/<int:pk>/problem/": ["till/customers/{anna}/problem/"],
+    "till/customers/<int:pk>/claim/": ["till/customers/{anna}/claim/"],
+    "till/receipts/": ["till/receipts/", "till/receipts/?q=nothing-of-this-number"],
+    "till/visits/<int:pk>/customer/": [
+        *(f"till/visits/{{no_card_visit}}/customer/{q}" for q in ("", "?q=liepa", "?q=nobody-of-this-name")),
+        "till/visits/{undone_visit}/customer/",
+    ],
+    "till/visits/<int:pk>/refund/": ["till/visits/{no_card_visit}/refund/", "till/visits/{undone_visit}/refund/"],
     "till/visits/<int:pk>/": ["till/visits/{visit}/", "till/visits/{undone_visit}/", "till/visits/{no_card_visit}/"],
     **{f"{DRAFTS}{part}": [f"programme/drafts/{{draft}}/{part}"] for part in PARTS_OF_DRAFT.split()},
     "programme/versions/<int:pk>/": ["programme/versions/{version}/", "programme/versions/{next_version}/"],
@@ -122,7 +132,7 @@ ONLY_FORMS = re.compile(
     r"|customers/<int:pk>/(contact|flag/end)/|rewards/<int:pk>/(stop|again)/|offers/<int:pk>/(activate|pause)/"
     r"|promises/<int:pk>/.|approvals/<int:pk>/.|offers/runs/<int:pk>/(pause|resume)/|tickets/<int:pk>/.|surveys/invite/"
     r"|programme/versions/<int:pk>/draft/|programme/drafts/<int:pk>/(hand-in|take-back|sign|withdraw)/"
-    r"|programme/drafts/<int:pk>/(rules|tiers)/<slug:key>/(up|down|remove)/|settings/keys/<int:pk>/revoke/"
+    r"|programme/drafts/<int:pk>/(rules|tiers)/<slug:key>/(up|down|remove)/|settings/(keys|tills)/<int:pk>/revoke/"
 )
 FILES = re.compile(r".*/export/|programme/.*/file/|accounts/2fa/recovery-codes/download/|mailbox/<str:name>/source/")
 PARTS_OF_PAGES = {"till/find/", "till/here/", "till/customers/<int:pk>/preview/"}
@@ -237,8 +247,18 @@ def session_of(person: User, store: Store, signed_in: SignIn) -> Client:
 class Walk:
     """One person after the other opens pages; whatever is wrong with them is kept for the end."""
 
-    def __init__(self, url: str, new_context: Callable[..., BrowserContext], axe: Axe, theme: str, language: str):
+    def __init__(
+        self,
+        url: str,
+        new_context: Callable[..., BrowserContext],
+        axe: Axe,
+        theme: str,
+        language: str,
+        *,
+        till_token: str,
+    ):
         self.url = url
+        self.till_token = till_token
         self.new_context = new_context
         self.axe = axe
         self.theme = theme
@@ -340,7 +360,7 @@ def test_every_page_and_state(
     language: str,
 ) -> None:
     User.objects.update(language=language)
-    walk = Walk(live_site.url, new_context, axe, theme, language)
+    walk = Walk(live_site.url, new_context, axe, theme, language, till_token=things["till_token"])
     for name in ("", "liga", "dace", "admin"):
         walk.become(session_of(getattr(people, name), people.barona_iela, signed_in) if name else None)
         for route, view in all_routes():
@@ -368,6 +388,10 @@ def strangers_errors(walk: Walk, admin: User) -> None:
     walk.page.route("**/broken/", lambda route: route.fulfill(status=500, content_type="text/html", body=broken))
     walk.page.goto("/broken/")
     walk.look("a page that broke", language="en")
+    walk.page.context.add_cookies([{"name": COOKIE, "value": walk.till_token, "url": walk.url}])
+    walk.open("till/lock/")
+    walk.send_empty("till/lock/")
+    walk.page.context.clear_cookies(name=COOKIE)
     walk.page.goto("/accounts/login/")
     walk.page.locator("[name=login]").fill(admin.email)
     walk.page.locator("[name=password]").fill(PASSWORD)

@@ -30,6 +30,7 @@ LISTS = {
     "feedback:tickets_export": "tickets",
     "core:staff_export": "staff",
     "core:api_keys_export": "keys of tills",
+    "core:tills_export": "tills",
 }
 OF_ONE = {"rewards:run_export": [1], "rewards:partner_statement_export": [1]}
 

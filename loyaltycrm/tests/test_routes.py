@@ -26,6 +26,7 @@ OPEN_ON_PURPOSE = {
     "preferences/theme/",
     "health/",
     "metrics",
+    "till/lock/",
     "u/<str:token>/",
     "u/<str:token>",
     "s/<str:token>/",

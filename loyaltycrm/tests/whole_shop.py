@@ -27,6 +27,7 @@ from feedback.actions.tickets import pause_ticket, take_ticket
 from feedback.models import ResolutionKind, Ticket, TicketKind
 from feedback.tests.stories import complain
 from loyaltycrm.core.actions.api_keys import make_api_key
+from loyaltycrm.core.actions.tills import enrol_till, revoke_till, set_pin
 from loyaltycrm.core.models import Scope, Store, User
 from loyaltycrm.lib.tokens import new_token
 from loyaltycrm.shop.actions.merging import merge_customers
@@ -109,6 +110,7 @@ def open_whole_shop(people: People, mails: Path) -> dict[str, Any]:
         "offer": runs["run_of_all_kinds"].offer_id,
         "draft_offer": create_offer(content=content(name="Not ready", texts={}, benefit_names={}), by=None).pk,
         "partner": _partner(people).pk,
+        "till_token": _till(people),
         "store": people.barona_iela.pk,
         **_by_hand(people),
         **_merges(people),
@@ -128,6 +130,14 @@ def _merges(people: People) -> dict[str, int]:
         merge = merge_customers(survivor=people.olga, merged=double, reason="Told us at the till", by=people.dace)
         found[name] = merge.pk
     return found
+
+
+def _till(people: People) -> str:
+    """The secret of an enrolled till that Līga unlocks by PIN; another one is closed."""
+    closed = enrol_till(name="Till 1", store=people.barona_iela, by=people.dace)
+    revoke_till(device=closed.device, by=people.dace)
+    set_pin(person=people.liga, pin="7294", by=people.liga)
+    return enrol_till(name="Till 2", store=people.barona_iela, by=people.dace).token
 
 
 def _partner(people: People) -> Partner:

@@ -18,6 +18,7 @@ from feedback.actions.surveys import invite_to_survey
 from feedback.actions.tickets import open_ticket
 from feedback.models import Ticket
 from loyaltycrm.core.actions.api_keys import make_api_key
+from loyaltycrm.core.actions.tills import enrol_till
 from loyaltycrm.core.models import Scope, Store, User
 from loyaltycrm.lib.tokens import new_token
 from loyaltycrm.shop.actions.merging import merge_customers
@@ -133,6 +134,7 @@ def make_world(anna: Customer, barona_iela: Store, centrs: Store, liga: User) ->
             "reports/partners/<": f"{partner.pk}",
             "settings/stores/<": f"{barona_iela.pk}",
             "settings/keys/<": f"{key.pk}",
+            "settings/tills/<": f"{enrol_till(name='Till 2', store=barona_iela, by=liga).device.pk}",
             "settings/values/<": "customers.repeat_threshold",
             "staff/<": f"{liga.pk}",
             "u/<": unsubscribe,
@@ -145,5 +147,6 @@ def make_world(anna: Customer, barona_iela: Store, centrs: Store, liga: User) ->
             "till/uses/<": f"{other_use}",
             "till/memberships/<": f"{other_membership}",
             "settings/stores/<": f"{centrs.pk}",
+            "settings/tills/<": f"{enrol_till(name='Till 2', store=centrs, by=liga).device.pk}",
         },
     )

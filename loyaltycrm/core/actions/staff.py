@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 from loyaltycrm.core import own_customers
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.errors import Refused
-from loyaltycrm.core.models import Role, Store, User
+from loyaltycrm.core.models import Role, StaffPin, Store, User
 
 NAME_LENGTH = 120
 _PLAIN_SIGNS: Final = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -121,11 +121,12 @@ def enable_person(*, person: User, by: User) -> User:
 
 @transaction.atomic
 def renew_password(*, person: User, by: User) -> str:
-    """Give a person a new random password, returned to be read out once; their sessions end now."""
+    """Give a person a new random password, returned to be read out once; their sessions end now, the PIN is gone."""
     current = User.objects.select_for_update(no_key=True).get(pk=person.pk)
     password = initial_password()
     current.set_password(password)
     current.save(update_fields=["password"])
+    StaffPin.objects.filter(person=current).delete()
     audit.record("renew password", current, by=by, data={"sessions": end_sessions(current)})
     return password
 

@@ -4,6 +4,7 @@ from loyaltycrm.core.models.company import Company
 from loyaltycrm.core.models.idempotency import IdempotencyRecord
 from loyaltycrm.core.models.knob import KnobValue
 from loyaltycrm.core.models.store import Store
+from loyaltycrm.core.models.till_device import StaffPin, TillDevice
 from loyaltycrm.core.models.user import Role, User
 from loyaltycrm.core.models.webhook import (
     WebhookAttempt,
@@ -24,7 +25,9 @@ __all__ = [
     "KnobValue",
     "Role",
     "Scope",
+    "StaffPin",
     "Store",
+    "TillDevice",
     "User",
     "WebhookAttempt",
     "WebhookDelivery",

@@ -60,6 +60,12 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.name or self.email
 
     @property
+    def short_name(self) -> str:
+        """The first name and the initial of the last, fit for a screen that customers see."""
+        first, *others = self.name.split()
+        return f"{first} {others[-1][:1]}." if others else first
+
+    @property
     def sees_all_stores(self) -> bool:
         return self.role == Role.ADMIN
 

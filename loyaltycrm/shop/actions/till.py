@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from customers.actions.consent import record_consent
 from customers.actions.customers import create_customer
 from customers.actions.visits import receipt_key
-from customers.models import Channel, ConsentEvent, Customer, Purpose, Visit
+from customers.models import Channel, ConsentEvent, Customer, Purpose, Refund, Visit
 from feedback.actions.tickets import open_ticket
 from feedback.models import Ticket, TicketSource
 from loyaltycrm.core.actions.idempotency import once
@@ -20,7 +20,7 @@ from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import Store, User
 from loyaltycrm.lib.transactions import atomic_with_retry
 from loyaltycrm.shop.queries.till import key_scope
-from rewards.actions.earning import record_visit
+from rewards.actions.earning import record_visit, refund_visit
 from rewards.actions.redeeming import Used, normalise_code, use_code, use_reward
 from rewards.discounts import discount_for
 from rewards.models import Reward, Voucher
@@ -130,6 +130,23 @@ def _use_on(visit: Visit, code: str, *, customer: Customer | None, store: Store,
         net_cents=visit.net_cents,
         by=by,
     )
+
+
+@atomic_with_retry
+def refund_at_till(*, visit: Visit, amount_cents: int, receipt_id: str = "", key: str, by: User) -> Refund:
+    """Record money given back at the till, in part or whole, with what follows for the points.
+
+    Sent again with the same `key` it is the same refund. Raises `Refused` for more than is left of the receipt,
+    `KeyReused` for a key used with other content.
+    """
+
+    def produce() -> dict[str, Any]:
+        refund = refund_visit(visit=visit, net_cents=amount_cents, receipt_id=receipt_id or receipt_of_key(key), by=by)
+        return {"refund": refund.pk}
+
+    content = {"what": "refund", "visit": visit.pk, "amount_cents": amount_cents, "receipt_id": receipt_id}
+    answer = once(scope=key_scope(visit.store), key=key, content=content, produce=produce)
+    return Refund.objects.get(pk=answer["refund"])
 
 
 def use_reward_now(*, customer: Customer, reward: Reward, store: Store, key: str, by: User) -> Used:

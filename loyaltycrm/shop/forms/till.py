@@ -122,6 +122,39 @@ class NewCustomerForm(DeskFormMixin, forms.Form):
         self.fields["phone"].widget.attrs["inputmode"] = "tel"
 
 
+class RefundForm(DeskFormMixin, forms.Form):
+    """Money given back on a receipt."""
+
+    purpose = _("To record this refund")
+    submit_label = _("Record refund")
+
+    amount = AmountField(label=_("Amount given back"), minimum_cents=1)
+    receipt_id = PlainField(
+        label=_("Number of the refund receipt"), max_length=64, required=False, help_text=_("If the till printed one.")
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["amount"].widget.attrs["autofocus"] = True
+
+
+class ClaimForm(DeskFormMixin, forms.Form):
+    """The receipt of a sale that was saved without a card."""
+
+    purpose = _("To add these points")
+    submit_label = _("Add the points")
+
+    receipt_id = PlainField(
+        label=_("Receipt number"), max_length=64, error_messages={"required": _("Type the number on the receipt")}
+    )
+    store = forms.ModelChoiceField(label=_("Store"), queryset=Store.objects.none(), empty_label=None)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cast("forms.ModelChoiceField[Store]", self.fields["store"]).queryset = Store.objects.filter(is_active=True)
+        self.fields["receipt_id"].widget.attrs |= {"autofocus": True, "autocomplete": "off"}
+
+
 class ProblemForm(DeskFormMixin, forms.Form):
     """What a customer tells at the till, in the customer's own words."""
 

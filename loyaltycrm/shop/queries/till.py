@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from django.db.models import Case, F, Q, Sum, Value, When
 from django.utils import timezone
 
-from customers.models import Classification, Customer, Visit
+from customers.actions.visits import receipt_key
+from customers.models import Classification, Customer, Refund, Visit
 from feedback.models import Ticket
 from feedback.queries import open_complaint_of
 from loyaltycrm.core.knobs import value
@@ -18,6 +19,7 @@ from loyaltycrm.core.models import Company, IdempotencyRecord, Store, User
 from loyaltycrm.shop.knobs import ENDING_SOON_DAYS
 from loyaltycrm.shop.queries.finding import TierBadge, badge
 from loyaltycrm.shop.queries.standing import points_in_words, tier_in_words
+from rewards.actions.receipts import may_be_claimed
 from rewards.knobs import UNDO_MINUTES
 from rewards.models import Lot, Posting, PostingKind, Redemption, Reward
 from rewards.programme import EarningLine, load_programmes
@@ -119,10 +121,26 @@ class Receipt:
     redeemed: list[DoneHere] = field(default_factory=list)
     pending: int = 0
     opens_on: date | None = None
+    refunds: list[Refund] = field(default_factory=list)
+    replaced_by: Visit | None = None
 
     @property
     def can_undo(self) -> bool:
         return self.visit.voided_at is None and timezone.now() <= self.undo_until
+
+    @property
+    def refundable_cents(self) -> int:
+        """What can still be given back."""
+        if self.visit.voided_at is not None:
+            return 0
+        return self.visit.net_cents - sum(refund.net_cents for refund in self.refunds)
+
+    @property
+    def can_move(self) -> bool:
+        """Whether it can be given to another customer, or to one at all."""
+        if self.visit.customer_id is None:
+            return may_be_claimed(self.visit)
+        return self.can_undo and not self.refunds
 
 
 def card_of(customer: Customer, *, store: Store, user: User) -> CustomerCard:
@@ -219,8 +237,9 @@ def receipt_of(visit: Visit) -> Receipt:
     undo_time = _undo_time()
     redeemed = _done(Redemption.objects.filter(visit=visit), undo_time)
     undo_until = visit.recorded_at + undo_time
+    refunds = list(Refund.objects.filter(visit=visit).order_by("occurred_at", "pk"))
     if visit.customer is None:
-        return Receipt(visit, 0, [], 0, 0, 0, 0, [], None, undo_until, redeemed)
+        return Receipt(visit, 0, [], 0, 0, 0, 0, [], None, undo_until, redeemed, refunds=refunds)
     posting = Posting.objects.filter(visit=visit, kind=PostingKind.EARN).first()
     points = posting.points if posting else 0
     today = visit.store.business_date()
@@ -248,7 +267,20 @@ def receipt_of(visit: Visit) -> Receipt:
         redeemed=redeemed,
         pending=pending,
         opens_on=own.available_on if own else None,
+        refunds=refunds,
+        replaced_by=_in_the_place_of(visit) if visit.voided_at else None,
     )
+
+
+def _in_the_place_of(visit: Visit) -> Visit | None:
+    """The visit that has the receipt number of an undone one now."""
+    return Visit.objects.standing().filter(store=visit.store, receipt_key=receipt_key(visit.receipt_id)).first()
+
+
+def receipts_of(number: str, user: User) -> list[Visit]:
+    """The receipts of this number in a person's stores, undone ones last."""
+    found = Visit.objects.for_staff(user).filter(receipt_key=receipt_key(number)).select_related("customer", "store")
+    return list(found.order_by(F("voided_at").asc(nulls_first=True), "-occurred_at")[:LATEST]) if number else []
 
 
 def _pending_from(posting: Posting, day: date) -> tuple[Lot | None, int]:

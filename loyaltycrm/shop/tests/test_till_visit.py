@@ -288,10 +288,11 @@ def test_undo_takes_the_points_and_gives_the_code_back(at_barona: Client, olga: 
 
 
 def test_after_fifteen_minutes_a_manager_is_asked(
-    at_barona: Client, olga: Customer, tuesday: time_machine.Traveller
+    liga: User, signed_in: SignedIn, olga: Customer, tuesday: time_machine.Traveller
 ) -> None:
-    saved = save(at_barona, olga, "24.90")["Location"]
+    saved = save(signed_in(liga), olga, "24.90")["Location"]
     tuesday.shift(timedelta(minutes=15, seconds=30))
+    at_barona = signed_in(liga)
     before = books()
     page = text_of(at_barona.get(saved))
     assert "Undo visit" not in page

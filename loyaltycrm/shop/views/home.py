@@ -6,6 +6,7 @@ from django.views.decorators.http import require_safe
 
 from loyaltycrm.core.models import User
 from loyaltycrm.core.permissions import Permission, allowed, permission
+from loyaltycrm.core.tills import is_by_pin
 
 
 @permission(Permission.USE_ACCOUNT)
@@ -14,4 +15,4 @@ def home(request: HttpRequest) -> HttpResponse:
     """Send a person who just logged in to their first page."""
     user = request.user
     sees_reports = isinstance(user, User) and allowed(user, Permission.SEE_REPORTS)
-    return redirect("shop:overview" if sees_reports else "shop:till")
+    return redirect("shop:overview" if sees_reports and not is_by_pin(request) else "shop:till")

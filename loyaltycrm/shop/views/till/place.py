@@ -16,6 +16,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from loyaltycrm.core.access import person
 from loyaltycrm.core.models import Store, User
 from loyaltycrm.core.permissions import Permission, permission
+from loyaltycrm.core.tills import SESSION_TILL
 from loyaltycrm.shop.forms.till import StoreForm
 
 SESSION_KEY = "till_store"
@@ -36,8 +37,7 @@ def at_store(view: TillView[P]) -> PlainView[P]:
     @functools.wraps(view)
     def ask_or_show(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         stores = stores_of(person(request))
-        chosen = request.session.get(SESSION_KEY)
-        store = stores[0] if len(stores) == 1 else next((store for store in stores if store.pk == chosen), None)
+        store = _store_here(request, stores)
         if store is None:
             here = request.get_full_path() if request.method == "GET" else reverse("shop:till")
             return redirect(f"{reverse('shop:till_store')}?{urlencode({'next': here})}")
@@ -46,6 +46,19 @@ def at_store(view: TillView[P]) -> PlainView[P]:
             return view(request, store, *args, **kwargs)
 
     return cast("PlainView[P]", ask_or_show)
+
+
+def _store_here(request: HttpRequest, stores: list[Store]) -> Store | None:
+    """The store of the enrolled till, else the only one of this person, else the one chosen."""
+    till = request.session.get(SESSION_TILL) or {}
+    for store in stores:
+        if store.pk == till.get("store"):
+            request.till_name = till["name"]  # type: ignore[attr-defined]
+            return store
+    if len(stores) == 1:
+        return stores[0]
+    chosen = request.session.get(SESSION_KEY)
+    return next((store for store in stores if store.pk == chosen), None)
 
 
 @permission(Permission.LOG_VISITS)
