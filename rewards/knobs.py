@@ -16,6 +16,18 @@ UNDO_MINUTES = declare(
         group=_("Till"),
     )
 )
+CLAIM_DAYS = declare(
+    Knob(
+        key="claim_days",
+        default=30,
+        label=_("Days in which points of a past receipt can be added"),
+        help=_("For a sale saved without a card. The customer shows the receipt; its points are added once."),
+        minimum=0,
+        maximum=365,
+        unit="days",
+        group=_("Till"),
+    )
+)
 VOUCHER_DAYS = declare(
     Knob(
         key="voucher_days",

@@ -163,12 +163,12 @@ def record_visit(
         return VisitOutcome(
             visit, points_earned_by(visit), balance_of(customer.current, visit.business_date).available, False
         )
-    return _post(visit, details=details, by=by, beside=[audit.part("record visit", visit, by=by, data=content)])
+    return post_visit(visit, details=details, by=by, beside=[audit.part("record visit", visit, by=by, data=content)])
 
 
-def _post(visit: Visit, *, details: Details, by: User | None, beside: Sequence[Part]) -> VisitOutcome:
+def post_visit(visit: Visit, *, details: Details, by: User | None, beside: Sequence[Part]) -> VisitOutcome:
     """Post what a recorded visit earned, keep the facts it was judged by, and review its customer's tier; `beside` is
-    written with it."""
+    written with it, all in the caller's transaction."""
     assert visit.customer_id is not None
     day = visit.business_date
     account = open_for_sale(visit.customer_id, day)
@@ -249,20 +249,31 @@ def refund_visit(
     visit = refund.visit
     audit.record("refund visit", refund, by=by, data={"net_cents": net_cents, "visit": visit.pk})
     if visit.customer_id is not None:
-        programmes = load_programmes()
-        states = load_states([visit.customer_id], programmes, visit_ids=[visit.pk], new_refund_ids=[refund.pk])
-        state = states[visit.customer_id]
-        event = GaveMoneyBack(
-            occurred_at=refund.occurred_at,
-            business_date=refund.business_date,
-            reference=f"refund:{refund.pk}",
-            visit=visit.pk,
-            receipt_key=refund.receipt_key,
-            net_cents=net_cents,
-        )
-        write([(state, replay(state, [event], programmes, zone=Company.current().zone).entries)], by=by)
-        review_tiers([visit.customer_id], programmes=programmes)
+        post_refund(refund, not_posted=[refund], by=by)
     return refund
+
+
+def post_refund(refund: Refund, *, not_posted: Sequence[Refund], by: User | None) -> None:
+    """Post what a recorded refund of a customer's visit takes back, and review the tier, in the caller's transaction.
+
+    `not_posted` are the refunds of the visit that have no posting yet, this one included.
+    """
+    visit = refund.visit
+    assert visit.customer_id is not None
+    programmes = load_programmes()
+    new_ids = [one.pk for one in not_posted]
+    states = load_states([visit.customer_id], programmes, visit_ids=[visit.pk], new_refund_ids=new_ids)
+    state = states[visit.customer_id]
+    event = GaveMoneyBack(
+        occurred_at=refund.occurred_at,
+        business_date=refund.business_date,
+        reference=f"refund:{refund.pk}",
+        visit=visit.pk,
+        receipt_key=refund.receipt_key,
+        net_cents=refund.net_cents,
+    )
+    write([(state, replay(state, [event], programmes, zone=Company.current().zone).entries)], by=by)
+    review_tiers([visit.customer_id], programmes=programmes)
 
 
 def undo_ends_at(visit: Visit) -> datetime:
