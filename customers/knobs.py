@@ -123,6 +123,18 @@ LATE_FACTOR = declare(
     )
 )
 
+AT_RISK_FACTOR = declare(
+    Knob(
+        key="customers.at_risk_factor",
+        default=1.5,
+        label=_("At risk from this many times the usual gap"),
+        help=_("The list of customers at risk and the profile go by it. Two days away at the least."),
+        minimum=1.0,
+        maximum=10.0,
+        group=_("At risk"),
+    )
+)
+
 _DEFAULT_WEIGHTS = {EvidenceKind.SAYS: 25, EvidenceKind.BRINGS: 15, EvidenceKind.PAYS: 15, EvidenceKind.STAYS: 20}
 WEIGHTS = {
     kind: declare(

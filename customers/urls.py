@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from customers.views import public, staff
+from customers.views import public, segments, staff
 from customers.views.value import value
 
 app_name = "customers"
@@ -14,6 +14,11 @@ urlpatterns: list[URLPattern] = [
     path("customers/<int:pk>/contact/", staff.contact, name="contact"),
     path("customers/<int:pk>/flag/", staff.flag, name="flag"),
     path("customers/<int:pk>/flag/end/", staff.lift, name="lift_flag"),
+    path("segments/", segments.segments, name="segments"),
+    path("segments/export/", segments.segments_export, name="segments_export"),
+    path("segments/new/", segments.create, name="segment_create"),
+    path("segments/<int:pk>/edit/", segments.edit, name="segment_edit"),
+    path("segments/<int:pk>/remove/", segments.remove, name="segment_remove"),
     path("u/<str:token>/", public.Unsubscribe.as_view(), name="unsubscribe"),
     path("u/<str:token>", public.Unsubscribe.as_view()),
 ]

@@ -7,4 +7,4 @@ class FeedbackConfig(AppConfig):
     verbose_name = _("Feedback")
 
     def ready(self) -> None:
-        from feedback import badges, knobs  # noqa: F401
+        from feedback import badges, knobs, segment_facts  # noqa: F401

@@ -7,4 +7,4 @@ class RewardsConfig(AppConfig):
     verbose_name = _("Rewards")
 
     def ready(self) -> None:
-        from rewards import badges, checks, knobs  # noqa: F401
+        from rewards import badges, checks, knobs, segment_facts  # noqa: F401

@@ -4,6 +4,7 @@ from customers.models.customer import Customer, Identifier, SearchTerm
 from customers.models.membership import Membership
 from customers.models.merge import Merge, MergedRows
 from customers.models.product import Product
+from customers.models.segment import Segment
 from customers.models.signal import EvidenceKind, Signal
 from customers.models.token import UnsubscribeToken
 from customers.models.value import CustomerValue, ValueFit
@@ -30,6 +31,7 @@ __all__ = [
     "Purpose",
     "Refund",
     "SearchTerm",
+    "Segment",
     "Signal",
     "SuppressedAddress",
     "UnsubscribeToken",

@@ -9,6 +9,7 @@ from loyaltycrm.shop.views.memberships import cancel
 from loyaltycrm.shop.views.overview import overview, overview_export
 from loyaltycrm.shop.views.profile import profile
 from loyaltycrm.shop.views.reports import reports
+from loyaltycrm.shop.views.risk import at_risk, at_risk_export
 
 app_name = "shop"
 
@@ -20,6 +21,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/company/", company, name="company"),
     path("customers/", customers, name="customers"),
     path("customers/export/", customers_export, name="customers_export"),
+    path("customers/at-risk/", at_risk, name="at_risk"),
+    path("customers/at-risk/export/", at_risk_export, name="at_risk_export"),
     path("customers/<int:pk>/", profile, name="profile"),
     path("memberships/", members, name="members"),
     path("memberships/export/", members_export, name="members_export"),

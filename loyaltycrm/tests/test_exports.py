@@ -16,6 +16,8 @@ pytestmark = pytest.mark.django_db
 LISTS = {
     "shop:overview_export": "overview",
     "shop:customers_export": "customers",
+    "shop:at_risk_export": "customers at risk",
+    "customers:segments_export": "segments",
     "rewards:offers_export": "offers",
     "rewards:catalogue_export": "rewards",
     "rewards:approvals_export": "adjustments",

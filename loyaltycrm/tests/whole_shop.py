@@ -19,7 +19,7 @@ from django.utils import timezone
 from customers.actions.classifying import classify
 from customers.actions.consent import issue_unsubscribe_token
 from customers.actions.customers import create_customer
-from customers.models import Customer, Membership
+from customers.models import Customer, Membership, Segment
 from feedback.actions.conversation import add_note, answer
 from feedback.actions.resolving import resolve_ticket
 from feedback.actions.surveys import answer_survey, invite_to_survey
@@ -112,6 +112,7 @@ def open_whole_shop(people: People, mails: Path) -> dict[str, Any]:
         "partner": _partner(people).pk,
         "till_token": _till(people),
         "store": people.barona_iela.pk,
+        "segment": Segment.objects.get(key="at_risk").pk,
         **_by_hand(people),
         **_merges(people),
         "mail": max(path.stem for path in mails.glob("*.eml")),

@@ -13,7 +13,7 @@ from django.utils import timezone
 from customers.actions.consent import issue_unsubscribe_token
 from customers.actions.customers import create_customer
 from customers.actions.visits import insert_visit
-from customers.models import Customer, Membership, Visit
+from customers.models import Customer, Membership, Segment, Visit
 from feedback.actions.surveys import invite_to_survey
 from feedback.actions.tickets import open_ticket
 from feedback.models import Ticket
@@ -114,6 +114,7 @@ def make_world(anna: Customer, barona_iela: Store, centrs: Store, liga: User) ->
             "customers/<": f"{anna.pk}",
             "customers/<int:pk>/merge/<": f"{anna.pk}/{twin.pk}",
             "merges/<": f"{merge.pk}",
+            "segments/<": f"{Segment.objects.get(key='loyal').pk}",
             "till/customers/<": f"{anna.pk}/{reward.pk}",
             "till/visits/<": f"{visit.pk}",
             "visits/<": f"{visit.pk}",

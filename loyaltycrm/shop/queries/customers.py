@@ -66,12 +66,6 @@ def in_group(customers: QuerySet[Customer], group: str) -> QuerySet[Customer]:
     return customers.filter(standing | Q(classification=None) if group == Group.UNKNOWN else standing)
 
 
-def in_tier(customers: QuerySet[Customer], tier: str, *, lowest: str) -> QuerySet[Customer]:
-    """Those in a tier; whoever was never reviewed is in the lowest one."""
-    standing = Q(tier_standing__tier=tier)
-    return customers.filter(standing | Q(tier_standing=None) if tier == lowest else standing)
-
-
 def visited(customers: QuerySet[Customer], store: Store) -> QuerySet[Customer]:
     """Those with a visit at the store that was not undone."""
     return customers.filter(Exists(Visit.objects.standing().filter(customer=OuterRef("pk"), store=store)))

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from customers.classification.reasons import Reason, ScorePart, reasons_of, score_parts
 from customers.models import Classification, Customer, CustomerValue, Group, Refund, Visit
+from customers.risk import lateness_of
 from feedback.models import Ticket
 from loyaltycrm.core.models import Company, Store, User
 from loyaltycrm.lib import formats
@@ -23,7 +24,6 @@ from rewards.programme import load_programmes
 from rewards.queries import Balance, balance_of, tier_name, tier_progress
 
 YEAR = timedelta(days=365)
-LATE_FROM = Decimal("1.5")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +85,8 @@ def profile_of(customer: Customer, *, user: User, ticket: Ticket | None) -> Prof
     programme = load_programmes().at(today)
     currency = Company.current().currency
     keys = programme.tier_keys
+    year = _year(customer, today, user)
+    lateness = lateness_of(classification, year.last_visit_on, today)
     return Profile(
         balance=balance_of(customer, today),
         tier_held=tier_held_in_words(tier, programme.rules.tiers.window, currency=currency),
@@ -96,10 +98,10 @@ def profile_of(customer: Customer, *, user: User, ticket: Ticket | None) -> Prof
         group=classification.group if classification else Group.UNKNOWN,
         reasons=reasons_of(classification) if classification else [],
         parts=score_parts(classification) if classification else [],
-        year=_year(customer, today, user),
-        do_next=_do_next(classification, ticket, today),
+        year=year,
+        do_next=_do_next(classification, ticket, lateness, away_since=year.last_visit_on, today=today),
         value=CustomerValue.objects.select_related("fit").filter(customer=customer).first(),
-        lateness=lateness_of(classification, today),
+        lateness=lateness,
     )
 
 
@@ -135,28 +137,25 @@ def _bars(visits: QuerySet[Visit], user: User) -> list[tuple[date, int]]:
     return [(day, cents if store in stores else middle) for day, cents, store in rows]
 
 
-def lateness_of(classification: Classification | None, today: date) -> Decimal | None:
-    """Days since the last visit over the customer's own usual gap; None unless late: 1.5 times and two days or more."""
-    if classification is None or classification.last_visit_on is None or not classification.usual_gap_days:
-        return None
-    away = (today - classification.last_visit_on).days
-    lateness = Decimal(away) / classification.usual_gap_days
-    return lateness if lateness >= LATE_FROM and away >= 2 else None
-
-
-def _do_next(classification: Classification | None, ticket: Ticket | None, today: date) -> DoNext:
+def _do_next(
+    classification: Classification | None,
+    ticket: Ticket | None,
+    lateness: Decimal | None,
+    *,
+    away_since: date | None,
+    today: date,
+) -> DoNext:
     if ticket is not None:
         words = {"number": ticket.pk, "subject": ticket.subject}
         return DoNext(_("Answer ticket %(number)s") % words, ticket.subject, ticket)
-    if classification is None or classification.last_visit_on is None:
+    if away_since is None:
         return DoNext(_("Nothing yet"), _("The first visit will tell more."))
-    lateness = lateness_of(classification, today)
-    if lateness is not None and classification.usual_gap_days:
+    if lateness is not None and classification is not None and classification.usual_gap_days:
         return DoNext(
             _("Invite them back"),
             _("Away for %(away)s days, usually %(gap)s. Later by %(times)s times than their own rhythm.")
             % {
-                "away": formats.number((today - classification.last_visit_on).days),
+                "away": formats.number((today - away_since).days),
                 "gap": formats.decimal_number(classification.usual_gap_days, 0),
                 "times": formats.decimal_number(lateness),
             },

@@ -20,31 +20,26 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from customers.models import Customer, Group
+from customers.models import Customer, Group, Segment
+from customers.segment_forms import FactsForm
+from customers.segments import narrowed
 from loyaltycrm.core.access import asks_password_again, person
 from loyaltycrm.core.actions.exports import record_export
+from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.forms import DeskFormMixin
-from loyaltycrm.core.models import Company, Store
+from loyaltycrm.core.models import Store
 from loyaltycrm.core.permissions import Permission, permission
 from loyaltycrm.core.tables import show_page
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.exports import AsIs, csv_response
-from loyaltycrm.shop.queries.customers import Listed, called, in_group, in_tier, listed_customers, visited
-from rewards.programme import load_programmes
+from loyaltycrm.shop.queries.customers import Listed, called, in_group, listed_customers, visited
 from rewards.queries import Balance, balances, tier_name
+from rewards.segment_facts import in_tier, tier_keys, tiers
 
 ROWS_AT_ONCE = 2_000
+QUICK_FACTS = ("group", "tier", "store", "regular", "consent")
 YES_NO = [("yes", _("Yes")), ("no", _("No"))]
 NUMBER = {"td": {"class": "number"}, "th": {"class": "number"}}
-
-
-def tier_keys() -> list[str]:
-    """The tiers of the programme in force, lowest first."""
-    return load_programmes().at(Company.current().today()).tier_keys
-
-
-def _tiers() -> list[tuple[str, str]]:
-    return [(key, tier_name(key)) for key in reversed(tier_keys())]
 
 
 class _FilterForm(DeskFormMixin, forms.Form):
@@ -56,7 +51,7 @@ class CustomerFilter(django_filters.FilterSet):
     group = django_filters.ChoiceFilter(
         label=_("Group"), method="by_group", choices=Group.choices, empty_label=_("All groups")
     )
-    tier = django_filters.ChoiceFilter(label=_("Tier"), method="by_tier", choices=_tiers, empty_label=_("All tiers"))
+    tier = django_filters.ChoiceFilter(label=_("Tier"), method="by_tier", choices=tiers, empty_label=_("All tiers"))
     store = django_filters.ModelChoiceFilter(
         label=_("Visited"),
         method="by_store",
@@ -67,10 +62,16 @@ class CustomerFilter(django_filters.FilterSet):
     consent = django_filters.ChoiceFilter(
         label=_("Offers by email"), method="by_consent", choices=YES_NO, empty_label=_("All")
     )
+    segment = django_filters.ModelChoiceFilter(
+        label=_("Segment"),
+        method="by_segment",
+        queryset=lambda request: Segment.objects.for_staff(request.user).kept().order_by("name", "pk"),
+        empty_label=_("All customers"),
+    )
 
     class Meta:
         model = Customer
-        fields = ("q", "group", "tier", "store", "regular", "consent")
+        fields = ("q", "segment", *QUICK_FACTS)
         form = _FilterForm
 
     def by_text(self, customers: QuerySet[Customer], _name: str, text: str) -> QuerySet[Customer]:
@@ -80,7 +81,7 @@ class CustomerFilter(django_filters.FilterSet):
         return in_group(customers, group)
 
     def by_tier(self, customers: QuerySet[Customer], _name: str, tier: str) -> QuerySet[Customer]:
-        return in_tier(customers, tier, lowest=tier_keys()[0])
+        return customers.filter(in_tier([tier]))
 
     def by_store(self, customers: QuerySet[Customer], _name: str, store: Store) -> QuerySet[Customer]:
         return visited(customers, store)
@@ -88,6 +89,12 @@ class CustomerFilter(django_filters.FilterSet):
     def by_regular(self, customers: QuerySet[Customer], _name: str, answer: str) -> QuerySet[Customer]:
         regular = customers.filter(classification__regular=True)
         return regular if answer == "yes" else customers.exclude(classification__regular=True)
+
+    def by_segment(self, customers: QuerySet[Customer], _name: str, segment: Segment) -> QuerySet[Customer]:
+        try:
+            return narrowed(customers, segment.definition)
+        except Refused:  # a fact or a value of it is gone: the list of segments says which
+            return customers.none()
 
     def by_consent(self, customers: QuerySet[Customer], _name: str, answer: str) -> QuerySet[Customer]:
         return customers.filter(Q(agreed=answer == "yes"))
@@ -150,21 +157,32 @@ class CustomerTable(tables.Table):
         return customers.order_by(_nulls_last("last_visit_on", is_descending), "sort_name", "pk"), True
 
 
+def _found(request: HttpRequest) -> tuple[CustomerFilter, FactsForm, QuerySet[Customer]]:
+    """The filters above the list, those of all other facts below them, and whom both leave."""
+    above = CustomerFilter(request.GET, queryset=listed_customers(person(request)), request=request)
+    below = FactsForm(request.GET, user=person(request), leave_out=QUICK_FACTS)
+    below.is_valid()
+    return above, below, narrowed(above.qs, below.definition())
+
+
 @require_safe
 @permission(Permission.SEE_CUSTOMERS)
 def customers(request: HttpRequest) -> HttpResponse:
     """Everyone, filtered and sorted, a page at a time."""
-    found = CustomerFilter(request.GET, queryset=listed_customers(person(request)), request=request)
-    narrowed = any(request.GET.get(name) for name in CustomerFilter.get_filters())
+    above, below, found = _found(request)
+    is_narrowed = any(request.GET.get(name) for name in (*CustomerFilter.get_filters(), *below.fields))
     table = CustomerTable(
-        found.qs, empty_text=None if narrowed else _("No customers yet. Add the first one, or import a file.")
+        found, empty_text=None if is_narrowed else _("No customers yet. Add the first one, or import a file.")
     )
     show_page(request, table)
     context = {
         "table": table,
-        "filter": found,
+        "filter": above,
+        "more": below,
+        "more_open": bool(below.errors or below.definition()),
         "count": table.paginator.count,
-        "narrowed": narrowed,
+        "narrowed": is_narrowed,
+        "query": request.GET.urlencode(),
         "export_url": f"{reverse('shop:customers_export')}?{request.GET.urlencode()}",
     }
     return render(request, "shop/customers.html", context)
@@ -175,13 +193,13 @@ def customers(request: HttpRequest) -> HttpResponse:
 @asks_password_again
 def customers_export(request: HttpRequest) -> StreamingHttpResponse:
     """The same list as a CSV file, with stable English names."""
-    found = CustomerFilter(request.GET, queryset=listed_customers(person(request)), request=request)
+    _above, _below, found = _found(request)
     record_export(what="customers", filters=request.GET, by=person(request))
     header = [
         "customer_id", "first_name", "last_name", "email", "phone", "language", "customer_since", "group", "regular",
         "loyal", "attachment_score", "tier", "points", "last_visit", "offers_by_email",
     ]  # fmt: skip
-    return csv_response("customers.csv", header, _rows(found.qs))
+    return csv_response("customers.csv", header, _rows(found))
 
 
 def _rows(customers: QuerySet[Customer]) -> Iterator[list[Any]]:
