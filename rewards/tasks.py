@@ -1,5 +1,5 @@
-"""What the worker does for offers. A message only says that there is work: the rows say what, so losing a message
-costs a minute and getting it twice costs nothing."""
+"""What the worker does for offers and for the books. A message only says that there is work: the rows say what, so
+losing a message costs a minute and getting it twice costs nothing."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from kombu.exceptions import OperationalError
 from rewards.actions.planning import plan_run
 from rewards.actions.runs import start_due_runs
 from rewards.actions.sending import BATCH, send_batch
+from rewards.actions.summing import sum_postings
 from rewards.actions.sweeping import finish_run, runs_to_plan, runs_to_send, sweep
 
 logger = logging.getLogger(__name__)
 
 MOST_SENDERS: Final = 4
 EXPIRES_SECONDS: Final = 50
+SECONDS_TO_WAIT: Final = 5.0
 
 
 @shared_task(name="rewards.tasks.tick")
@@ -33,6 +35,12 @@ def tick() -> None:
                 send.apply_async((run_id,), expires=EXPIRES_SECONDS)
     except OperationalError:
         logger.warning("The message broker does not answer; the next tick tries again.")
+
+
+@shared_task(name="rewards.tasks.keep_books")
+def keep_books() -> None:
+    """Add what was posted since the last time to the sums of days; what cannot be added now waits for the next time."""
+    sum_postings(wait_seconds=SECONDS_TO_WAIT)
 
 
 @shared_task(name="rewards.tasks.plan")

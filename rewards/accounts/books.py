@@ -1,4 +1,4 @@
-"""What customers hold at the end of a day, from the lots as they are now less what happened since."""
+"""What customers hold at the end of a day, from what every day did to their lots."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from django.db import connection
 
 from rewards.accounts.breakage import LifeTable
 from rewards.accounts.months import first_age_to_come
+from rewards.day_sums import DAY_LOTS, DAY_POINTS, summed_through
 from rewards.programme import Programme
 
 
@@ -76,45 +77,28 @@ class Books:
         return {month: months[month] for month in sorted(months, key=lambda month: month or date.max)}
 
 
-# What was held at a day's end: what remains now, and what was used since, less what lots opened since began with.
-# Arrears that a merge moves from one customer to another are owed before and after.
-_BOOKS: Final = """
-    WITH since AS (SELECT id, source_id, destination_id, points,
-                          CASE kind WHEN 'move_debt' THEN 0 ELSE arrears_change END AS arrears_change
-                   FROM rewards_posting WHERE business_date > %(day)s::date),
-    held AS (
-        SELECT earned_on, available_on, good_through, sum(remaining) AS points FROM rewards_lot
-        WHERE remaining > 0 GROUP BY 1, 2, 3
-        UNION ALL
-        SELECT l.earned_on, l.available_on, l.good_through, sum(u.points)
-        FROM since s JOIN rewards_lotuse u ON u.posting_id = s.id JOIN rewards_lot l ON l.id = u.lot_id GROUP BY 1, 2, 3
-        UNION ALL
-        SELECT l.earned_on, l.available_on, l.good_through, -sum(l.points)
-        FROM since s JOIN rewards_lot l ON l.posting_id = s.id GROUP BY 1, 2, 3),
+# What was held at a day's end is what all postings up to it changed.
+_BOOKS: Final = f"""
+    WITH {DAY_POINTS}, {DAY_LOTS},
     grouped AS (
         SELECT CASE WHEN good_through < %(day)s::date THEN 'lapsed' WHEN available_on > %(day)s::date THEN 'pending'
                     ELSE 'usable' END AS what,
-               date_trunc('month', earned_on)::date AS earned_in, date_trunc('month', good_through)::date AS ends_in,
-               sum(points)::bigint AS points
-        FROM held GROUP BY 1, 2, 3),
-    booked AS (
-        SELECT sum(book_balance) AS book, sum(arrears) AS arrears FROM rewards_account WHERE kind = 'customer'
-        UNION ALL
-        SELECT -sum(CASE d.kind WHEN 'customer' THEN s.points ELSE 0 END)
-               + sum(CASE o.kind WHEN 'customer' THEN s.points ELSE 0 END), -sum(s.arrears_change)
-        FROM since s JOIN rewards_account d ON d.id = s.destination_id JOIN rewards_account o ON o.id = s.source_id)
-    SELECT NULL, NULL::date, NULL::date, coalesce(sum(book), 0)::bigint, coalesce(sum(arrears), 0)::bigint FROM booked
+               earned_in, date_trunc('month', good_through)::date AS ends_in, sum(points)::bigint AS points
+        FROM held GROUP BY 1, 2, 3)
+    SELECT NULL, NULL::date, NULL::date, coalesce(sum(given - taken), 0)::bigint,
+           coalesce(sum(arrears_change), 0)::bigint FROM moved WHERE day <= %(day)s::date
     UNION ALL
-    SELECT what, earned_in, ends_in, points, 0 FROM grouped WHERE points <> 0"""
+    SELECT what, earned_in, ends_in, points, 0 FROM grouped WHERE points <> 0"""  # noqa: S608 - no values in it
 
 
 def books_on(day: date) -> Books:
-    """The books at the end of a day. One query; what it returns grows with the months of history, not with customers.
+    """The books at the end of a day. What it reads grows with the days of history and with what was posted since they
+    were summed, not with customers.
 
     Points count by their business date: what arrives late counts on its own day.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_BOOKS, {"day": day})
+        cursor.execute(_BOOKS, {"day": day, **summed_through()})
         rows = cursor.fetchall()
     totals = next(row for row in rows if row[0] is None)
     groups = [LotGroup(Held(row[0]), row[1], row[2], row[3]) for row in rows if row[0] is not None]

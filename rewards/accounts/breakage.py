@@ -29,6 +29,7 @@ from typing import Final
 from django.db import connection, transaction
 
 from rewards.accounts.months import last_complete_month, last_day_of, months_after, months_between
+from rewards.day_sums import DAY_LOTS, summed_through
 
 FEWEST_MONTHS = 3
 LONGEST_HISTORY_MONTHS = 48
@@ -159,55 +160,42 @@ def earning_months(flows: Iterable[Flow]) -> list[EarningMonth]:
     return [EarningMonth(month, *sums[month]) for month in sorted(sums)]
 
 
-# Points put back by undoing a use count as not used; what carries on a lapsed lot belongs to the month of that lot.
-# What ended counts as ended on the day after its last good one, whether or not the sweep has posted it. Sums by day
-# come first: months of ten million dates would take most of the time.
-_FLOWS: Final = """
-    WITH own AS NOT MATERIALIZED (
-        SELECT id, points, posting_id, earned_on, good_through, remaining FROM rewards_lot
-        WHERE earned_on BETWEEN %(first)s::date AND %(last)s::date AND good_through IS NOT NULL
-          AND reference NOT LIKE 'opening:%%' AND (continues_id IS NULL
-              OR continues_id NOT IN (SELECT id FROM rewards_lot WHERE reference LIKE 'opening:%%'))),
-    moves AS (
-        SELECT o.earned_on, p.business_date AS day, CASE p.kind WHEN 'give_back' THEN r.kind ELSE 'enters' END AS cause,
-               CASE p.kind WHEN 'give_back' THEN -o.points ELSE o.points END AS points
-        FROM own o JOIN rewards_posting p ON p.id = o.posting_id LEFT JOIN rewards_posting r ON r.id = p.reverses_id
-        WHERE p.business_date <= %(last)s::date
+# What ended counts as ended on the day after its last good one, whether or not the sweep has posted it.
+_FLOWS: Final = f"""
+    WITH {DAY_LOTS},
+    own AS (
+        SELECT * FROM held WHERE earned_in BETWEEN %(first)s::date AND %(day)s::date AND good_through IS NOT NULL
+          AND NOT is_opening),
+    flows AS (
+        SELECT earned_in, day, cause, CASE cause WHEN 'enters' THEN points ELSE -points END AS points FROM own
         UNION ALL
-        SELECT o.earned_on, p.business_date, CASE WHEN u.points < 0 THEN r.kind ELSE p.kind END, u.points
-        FROM own o JOIN rewards_lotuse u ON u.lot_id = o.id JOIN rewards_posting p ON p.id = u.posting_id
-        LEFT JOIN rewards_posting r ON r.id = p.reverses_id
-        WHERE p.business_date <= %(last)s::date
-        UNION ALL
-        SELECT earned_on, good_through + 1, 'expire', remaining FROM own
-        WHERE good_through < %(last)s::date AND remaining > 0
-        UNION ALL
-        SELECT o.earned_on, o.good_through + 1, 'expire', u.points
-        FROM rewards_posting p JOIN rewards_lotuse u ON u.posting_id = p.id JOIN own o ON o.id = u.lot_id
-        WHERE p.business_date > %(last)s::date AND o.good_through < %(last)s::date),
-    by_day AS (SELECT earned_on, day, cause, sum(points) AS points FROM moves GROUP BY 1, 2, 3),
+        SELECT earned_in, good_through + 1, 'expire', sum(points) FROM own WHERE good_through < %(day)s::date
+        GROUP BY 1, 2),
+    by_day AS (SELECT earned_in, day, cause, sum(points) AS points FROM flows GROUP BY 1, 2, 3),
     named AS (
-        SELECT date_trunc('month', earned_on)::date AS month, cause, points,
-               greatest((extract(year FROM day) - extract(year FROM earned_on)) * 12
-                        + extract(month FROM day) - extract(month FROM earned_on), 0)::int AS age
+        SELECT earned_in, cause, points,
+               greatest((extract(year FROM day) - extract(year FROM earned_in)) * 12
+                        + extract(month FROM day) - extract(month FROM earned_in), 0)::int AS age
         FROM by_day)
-    SELECT month, age, coalesce(sum(points) FILTER (WHERE cause = 'enters'), 0)::bigint,
+    SELECT earned_in, age, coalesce(sum(points) FILTER (WHERE cause = 'enters'), 0)::bigint,
            coalesce(sum(points) FILTER (WHERE cause = 'redeem'), 0)::bigint,
            coalesce(sum(points) FILTER (WHERE cause = 'expire'), 0)::bigint,
-           coalesce(sum(points) FILTER (WHERE cause IS NULL OR cause NOT IN ('enters', 'redeem', 'expire')), 0)::bigint
-    FROM named GROUP BY 1, 2 ORDER BY 1, 2"""
+           coalesce(sum(points) FILTER (WHERE cause NOT IN ('enters', 'redeem', 'expire')), 0)::bigint
+    FROM named GROUP BY 1, 2 HAVING count(*) FILTER (WHERE points <> 0) > 0
+    ORDER BY 1, 2"""  # noqa: S608 - no values in it
 
 
 def history(day: date, *, months: int = LONGEST_HISTORY_MONTHS) -> list[Flow]:
     """What became of points that can end, by earning month and age, as of the last month that has ended by a day.
 
     Earning months of the last four years; opening balances are left out, since what became of them before is not in
-    these books. One query; at most one row for each earning month and age.
+    these books. At most one row for each earning month and age.
     """
     through = last_complete_month(day)
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET LOCAL work_mem = '64MB'; SET LOCAL statement_timeout = '2min'")
-        cursor.execute(_FLOWS, {"first": months_after(through, 1 - months), "last": last_day_of(through)})
+        asked = {"first": months_after(through, 1 - months), "day": last_day_of(through)}
+        cursor.execute(_FLOWS, {**asked, **summed_through()})
         return [Flow(*row) for row in cursor.fetchall()]
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from django.db import connection
 
 from rewards.accounts.months import last_day_of, month_of
+from rewards.day_sums import DAY_POINTS, summed_through
 
 Kind = tuple[str, str]
 
@@ -57,36 +58,28 @@ class Movement:
         return sum(line.change for line in self.lines)
 
 
-# The balance now less what was posted since is the balance of a day.
-_MOVEMENT: Final = """
-    WITH moved AS (
-        SELECT p.business_date AS day, p.kind, s.kind AS source, d.kind AS destination, p.points
-        FROM rewards_posting p JOIN rewards_account s ON s.id = p.source_id
-        JOIN rewards_account d ON d.id = p.destination_id WHERE p.business_date >= %(first)s::date),
-    named AS (
-        SELECT CASE WHEN day <= %(last)s::date THEN day END AS day, kind,
-               CASE WHEN source = 'customer' THEN destination ELSE source END AS other,
-               CASE destination WHEN 'customer' THEN points ELSE 0 END AS given,
-               CASE source WHEN 'customer' THEN points ELSE 0 END AS taken
-        FROM moved)
-    SELECT NULL::date, NULL, NULL, 0, coalesce(sum(book_balance), 0)::bigint, 0
-    FROM rewards_account WHERE kind = 'customer'
-    UNION ALL
-    SELECT day, kind, other, count(*)::int, sum(given)::bigint, sum(taken)::bigint FROM named GROUP BY 1, 2, 3"""
+# What came before the month is its opening balance.
+_MOVEMENT: Final = f"""
+    WITH {DAY_POINTS}
+    SELECT CASE WHEN day >= %(first)s::date THEN day END, m.kind, coalesce(a.kind, 'customer'), sum(postings)::bigint,
+        sum(given)::bigint, sum(taken)::bigint
+    FROM moved m LEFT JOIN rewards_account a ON a.id = m.account_id WHERE day <= %(last)s::date
+    GROUP BY 1, 2, 3"""  # noqa: S608 - no values in it
 
 
 def movement_of(month: date, *, through: date | None = None) -> Movement:
-    """How the month that begins on this day moved the books, perhaps only through a day of it. One query."""
+    """How the month that begins on this day moved the books, perhaps only through a day of it.
+
+    What it reads grows with the days of history and with what was posted since they were summed.
+    """
     first = month_of(month)
     last = min(through or date.max, last_day_of(first))
     with connection.cursor() as cursor:
-        cursor.execute(_MOVEMENT, {"first": first, "last": last})
+        cursor.execute(_MOVEMENT, {"first": first, "last": last, **summed_through()})
         rows = cursor.fetchall()
-    now = sum(row[4] for row in rows if row[1] is None)
-    since = sum(given - taken for day, kind, _other, _count, given, taken in rows if kind is not None and day is None)
+    opening = sum(given - taken for day, _kind, _other, _count, given, taken in rows if day is None)
     within = [row for row in rows if row[0] is not None]
-    closing = now - since
-    opening = closing - sum(row[4] - row[5] for row in within)
+    closing = opening + sum(row[4] - row[5] for row in within)
     return Movement(first, last, opening, closing, _lines(within), _days(first, last, opening, within))
 
 

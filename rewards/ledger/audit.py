@@ -12,6 +12,7 @@ from django.db import connection, transaction
 
 from rewards.ledger.recheck import differences
 from rewards.ledger.recheck_facts import facts_that_differ
+from rewards.ledger.recheck_sums import LOTS_THAT_DIFFER, POINTS_THAT_DIFFER
 from rewards.programme import read_programmes
 
 ACCOUNTS_PER_BATCH = 500
@@ -229,6 +230,8 @@ _RULES = [
            ) g ON g.programme_version_id = b.programme_version_id AND g.key = b.rule_key
            GROUP BY b.id HAVING b.points_given <> coalesce(sum(g.points), 0)""",
     ),
+    _Rule("the sums of a day are what its postings moved", "rewards_daypoints", POINTS_THAT_DIFFER),
+    _Rule("the sums of a day are what its postings did to lots", "rewards_daylots", LOTS_THAT_DIFFER),
 ]
 
 

@@ -1,5 +1,6 @@
 from rewards.models.account import Account, AccountKind
 from rewards.models.adjustment import Adjustment, AdjustmentDirection, AdjustmentReason, AdjustmentStatus
+from rewards.models.day_sums import DayLots, DayPoints, SummedThrough
 from rewards.models.delivery import Delivery, DeliveryReason, DeliveryStatus
 from rewards.models.facts import RuleBudget, SaleFacts
 from rewards.models.merge import AccountMerge
@@ -21,6 +22,8 @@ __all__ = [
     "AdjustmentReason",
     "AdjustmentStatus",
     "BenefitKind",
+    "DayLots",
+    "DayPoints",
     "Delivery",
     "DeliveryReason",
     "DeliveryStatus",
@@ -45,6 +48,7 @@ __all__ = [
     "RunStatus",
     "SaleFacts",
     "Schedule",
+    "SummedThrough",
     "TierChange",
     "TierStanding",
     "Voucher",

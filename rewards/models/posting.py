@@ -125,6 +125,7 @@ class Lot(models.Model):
                 fields=["account", "good_through"], condition=Q(remaining__gt=0), name="rewards_lot_open_of_account"
             ),
             models.Index(fields=["good_through"], condition=Q(remaining__gt=0), name="rewards_lot_open_by_expiry"),
+            models.Index(fields=["earned_on"], condition=Q(idle_days__isnull=False), name="rewards_lot_end_moves"),
         ]
 
     def __str__(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ from pytest_django import DjangoAssertNumQueries
 from customers.models import Customer
 from loyaltycrm.core.models import Store
 from rewards.accounts.books import Books, Held, books_on
+from rewards.accounts.breakage import history
 from rewards.accounts.months import last_day_of, months_after
 from rewards.accounts.movement import movement_of
 from rewards.actions.earning import record_visit, refund_visit
@@ -22,7 +24,8 @@ from rewards.actions.expiry import sweep_expired
 from rewards.actions.goodwill import post_goodwill, reverse_goodwill
 from rewards.actions.partner_points import earn_at_partner, redeem_at_partner, refund_at_partner
 from rewards.actions.partners import PartnerContent, Terms, add_partner
-from rewards.models import Account, Lot, Posting, ProgrammeVersion
+from rewards.actions.summing import sum_postings
+from rewards.models import Account, DayLots, DayPoints, Lot, Posting, ProgrammeVersion, SummedThrough
 from rewards.queries import balance_of
 
 pytestmark = pytest.mark.django_db
@@ -63,6 +66,7 @@ def story(nameless: Customer, olga: Customer, barona_iela: Store) -> list[Custom
     )
     refund_at_partner(**given, of="1", reference="5", occurred_at=at(day(120)))
     sweep_expired(today=day(380))
+    sum_postings()  # what follows is read posting by posting, also where its day is summed
     earn_at_partner(**given, customer=olga, reference="late", points=40, occurred_at=at(day(40)))
     goodwill = post_goodwill(customer=olga, points=75, reference="g", by=None)
     reverse_goodwill(posting=goodwill, reference="g-", by=None)
@@ -192,9 +196,32 @@ def test_a_month_that_goes_on_is_counted_through_a_day(story: list[Customer]) ->
 def test_the_questions_asked_do_not_grow(
     story: list[Customer], django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(4):
         books_on(date(2025, 3, 31))
         movement_of(date(2025, 3, 1))
+
+
+def figures() -> list[Any]:
+    """Everything that the books say of some days, in an order of its own."""
+    told: list[Any] = []
+    for day in (date(2024, 12, 31), date(2025, 3, 31), date(2025, 8, 31), date(2026, 1, 4)):
+        books, movement = books_on(day), movement_of(day)
+        told += [replace(books, groups=[]), sorted(books.groups, key=str), history(day)]
+        told += [movement.opening, movement.closing, sorted(movement.lines, key=str), movement.days]
+    return told
+
+
+def test_the_sums_change_no_figure(story: list[Customer]) -> None:
+    last = Posting.objects.latest("id").pk
+    assert 0 < SummedThrough.objects.get().posting < last
+    partly = figures()
+    assert sum_postings() > 0
+    assert SummedThrough.objects.get().posting == last
+    assert figures() == partly
+    assert sum_postings() == 0
+    for sums in (DayPoints, DayLots, SummedThrough):
+        sums.objects.all().delete()
+    assert figures() == partly
 
 
 def test_empty_books_are_empty() -> None:

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [('core', '0004_key_kind_and_person')]
+    dependencies = [("core", "0004_key_kind_and_person")]
 
     operations = [
         migrations.CreateModel(

@@ -1,4 +1,5 @@
-"""What happens once after every company day: points end, tiers are reviewed, customers are classified."""
+"""What happens once after every company day: points end, tiers are reviewed, customers are classified, the
+books are summed."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import Company, IdempotencyRecord
 from loyaltycrm.lib.locks import only_one
 from rewards.actions.expiry import sweep_expired
+from rewards.actions.summing import sum_postings
 from rewards.actions.tiers import review_due_tiers
 
 SCOPE = "night"
@@ -40,6 +42,7 @@ def run_night(*, day: date | None = None, again: bool = False) -> dict[str, Any]
             "customers_classified": classify(as_of=day, only_due=True).customers,
             "customers_valued": _value_weekly(day),
             "webhooks_pruned": prune_webhooks(),
+            "postings_summed": sum_postings(),
         }
         if not done:
             IdempotencyRecord.objects.create(
