@@ -12,10 +12,7 @@ app.autodiscover_tasks()
 app.conf.beat_schedule = {
     "rewards-tick": {"task": "rewards.tasks.tick", "schedule": 60.0, "options": {"expires": 55}},
     "feedback-tick": {"task": "feedback.tasks.tick", "schedule": 60.0, "options": {"expires": 55}},
-<<<<<<< HEAD
     "webhooks-tick": {"task": "loyaltycrm.core.tasks.webhooks_tick", "schedule": 10.0, "options": {"expires": 55}},
-=======
     "books": {"task": "rewards.tasks.keep_books", "schedule": 600.0, "options": {"expires": 590}},
->>>>>>> 69849bb (Keep the sums of days, so that the books of ten million postings open as those of a month)
     "nightly": {"task": "loyaltycrm.shop.tasks.run_due_nights", "schedule": 300.0, "options": {"expires": 290}},
 }

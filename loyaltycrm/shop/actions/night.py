@@ -1,5 +1,4 @@
-"""What happens once after every company day: points end, tiers are reviewed, customers are classified, the
-books are summed."""
+"""What happens once after every company day: points end, tiers are reviewed, customers are classified, books summed."""
 
 from __future__ import annotations
 
