@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from django.db import DatabaseError, connection
 from django.http import HttpRequest
@@ -21,6 +21,7 @@ from rewards.api.points import router as points
 from rewards.api.visits import router as visits
 from rewards.api.vouchers import router as vouchers
 
+PREFIX: Final = "api/v1/"
 place = Router(tags=["Shop"])
 
 

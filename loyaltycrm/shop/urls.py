@@ -1,6 +1,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from loyaltycrm.shop.views import merging
+from loyaltycrm.shop.views.api_reference import api_reference
 from loyaltycrm.shop.views.company import company
 from loyaltycrm.shop.views.customers import customers, customers_export
 from loyaltycrm.shop.views.home import home
@@ -15,6 +16,7 @@ app_name = "shop"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home, name="home"),
+    path("docs/api/", api_reference, name="api_reference"),
     path("overview/", overview, name="overview"),
     path("overview/export/", overview_export, name="overview_export"),
     path("reports/", reports, name="reports"),

@@ -42,7 +42,7 @@ PLAIN_PAGES = (
     "accounts/2fa/totp/deactivate/ accounts/2fa/recovery-codes/ accounts/2fa/recovery-codes/generate/ "
     "settings/ settings/tills/ settings/tills/enrol/ till/pin/ "
     "settings/ settings/company/ settings/stores/new/ settings/keys/new/ staff/new/ customers/new/ "
-    "till/store/ till/new/ till/no-card/ "
+    "docs/api/ till/store/ till/new/ till/no-card/ "
     "reports/ reports/partners/ reports/partners/add/ "
     "rewards/ rewards/add/ programme/ programme/drafts/import/ offers/ offers/new/ tickets/deadlines/"
 )

@@ -27,13 +27,16 @@ OPEN_ON_PURPOSE = {
     "health/",
     "metrics",
     "till/lock/",
+    "docs/api/",
+    "api/v1/openapi.json",
     "u/<str:token>/",
     "u/<str:token>",
     "s/<str:token>/",
     "s/<str:token>/stop/",
 }
 LOGIN_PAGES = re.compile(r"accounts/")
-API = re.compile(r"api/")
+# What describes the API is open; what works with data is not.
+API = re.compile(r"api/(?!v1/openapi\.json)")
 OPEN_TO_STRANGERS = {
     "accounts/login/",
     "accounts/logout/",

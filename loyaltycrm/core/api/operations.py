@@ -17,6 +17,8 @@ from ninja.operation import Operation
 
 from loyaltycrm.core.api.errors import ApiError
 
+# Beside an operation in the schema: what a key needs for it, null where any key will do.
+SCOPE: Final = "x-scope"
 _SINCE: Final = "x-deprecated-since"
 _SUNSET: Final = "x-sunset"
 _INSTEAD: Final = "x-instead"
@@ -77,6 +79,8 @@ def watch_operations(api: NinjaAPI) -> None:
 
     def watched(run: Run) -> Run:
         operation: Operation = run.__self__  # type: ignore[attr-defined]
+        scopes = [scope for one in operation.auth_callbacks if (scope := getattr(one, "scope", None))]
+        operation.openapi_extra = {**(operation.openapi_extra or {}), SCOPE: scopes[0] if scopes else None}
         names, headers = query_names(operation), headers_of(operation)
 
         @wraps(run)
