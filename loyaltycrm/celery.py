@@ -11,6 +11,7 @@ app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.conf.beat_schedule = {
     "rewards-tick": {"task": "rewards.tasks.tick", "schedule": 60.0, "options": {"expires": 55}},
+    "unusual-use": {"task": "rewards.tasks.look_for_unusual_use", "schedule": 900.0, "options": {"expires": 890}},
     "feedback-tick": {"task": "feedback.tasks.tick", "schedule": 60.0, "options": {"expires": 55}},
     "webhooks-tick": {"task": "loyaltycrm.core.tasks.webhooks_tick", "schedule": 10.0, "options": {"expires": 55}},
     "books": {"task": "rewards.tasks.keep_books", "schedule": 600.0, "options": {"expires": 590}},

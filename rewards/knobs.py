@@ -114,3 +114,63 @@ ADJUSTMENT_CAP_ADMIN_POINTS = declare(
         group=_("Approvals"),
     )
 )
+UNUSUAL_VISITS_DAY = declare(
+    Knob(
+        key="unusual_visits_day",
+        default=3,
+        label=_("Visits of one customer with one cashier in a day"),
+        help=_("More are shown to managers as unusual use."),
+        minimum=1,
+        maximum=100,
+        unit="visits",
+        group=_("Unusual use"),
+    )
+)
+UNUSUAL_VISITS_WEEK = declare(
+    Knob(
+        key="unusual_visits_week",
+        default=10,
+        label=_("Visits of one customer with one cashier in seven days"),
+        help=_("More are shown to managers as unusual use."),
+        minimum=1,
+        maximum=500,
+        unit="visits",
+        group=_("Unusual use"),
+    )
+)
+UNUSUAL_OWN_SALES = declare(
+    Knob(
+        key="unusual_own_sales",
+        default=0,
+        label=_("Sales of cashiers to themselves in seven days"),
+        help=_("More, on the customer number that stands in the cashier’s account, are shown as unusual use."),
+        minimum=0,
+        maximum=100,
+        unit="visits",
+        group=_("Unusual use"),
+    )
+)
+UNUSUAL_REFUNDS = declare(
+    Knob(
+        key="unusual_refunds",
+        default=2,
+        label=_("Refunds of one customer’s sales with points by one cashier in 30 days"),
+        help=_("More are shown to managers as unusual use."),
+        minimum=0,
+        maximum=100,
+        unit="",
+        group=_("Unusual use"),
+    )
+)
+UNUSUAL_CLAIMS = declare(
+    Knob(
+        key="unusual_claims",
+        default=2,
+        label=_("Past receipts given to one customer by one cashier in 30 days"),
+        help=_("More are shown to managers as unusual use."),
+        minimum=0,
+        maximum=100,
+        unit="",
+        group=_("Unusual use"),
+    )
+)

@@ -14,6 +14,7 @@ from rewards.actions.runs import start_due_runs
 from rewards.actions.sending import BATCH, send_batch
 from rewards.actions.summing import sum_postings
 from rewards.actions.sweeping import finish_run, runs_to_plan, runs_to_send, sweep
+from rewards.actions.unusual import raise_unusual_use
 
 logger = logging.getLogger(__name__)
 
@@ -60,3 +61,9 @@ def send(run_id: int) -> None:
     finish_run(run_id=run_id)
     if run_id in runs_to_send():
         send.apply_async((run_id,), expires=EXPIRES_SECONDS)
+
+
+@shared_task(name="rewards.tasks.look_for_unusual_use")
+def look_for_unusual_use() -> None:
+    """Raise what a manager should look at."""
+    raise_unusual_use()

@@ -11,6 +11,7 @@ from rewards.views import (
     programme_trial,
     promises,
     runs,
+    unusual,
     voiding,
 )
 
@@ -36,6 +37,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/reasons/", adjusting.reasons, name="reasons"),
     path("settings/reasons/add/", adjusting.reason_create, name="reason_create"),
     path("settings/reasons/<int:pk>/", adjusting.reason_edit, name="reason_edit"),
+    path("unusual/", unusual.uses, name="unusual"),
+    path("unusual/export/", unusual.uses_export, name="unusual_export"),
+    path("unusual/<int:pk>/", unusual.use, name="unusual_use"),
     path("promises/", promises.promises, name="promises"),
     path("promises/export/", promises.promises_export, name="promises_export"),
     path("promises/<int:pk>/keep/", promises.promise_keep, name="promise_keep"),

@@ -56,6 +56,7 @@ PLACES = (
     Place("offers", _("Offers"), "offers", "rewards:offers", Permission.MANAGE_OFFERS),
     Place("tickets", _("Tickets"), "tickets", "feedback:tickets", Permission.ANSWER_TICKETS),
     Place("approvals", _("Approvals"), "done", "rewards:approvals", Permission.APPROVE),
+    Place("unusual", _("Unusual use"), "warning", "rewards:unusual", Permission.CORRECT_POINTS),
     Place("reports", _("Reports"), "reports", "shop:reports", Permission.SEE_REPORTS),
     Place("settings", _("Settings"), "settings", "core:settings", Permission.CHANGE_SETTINGS),
 )

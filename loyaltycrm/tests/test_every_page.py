@@ -102,6 +102,8 @@ PAGES: dict[str, list[str]] = {
     "rewards/<int:pk>/": ["rewards/{coffee}/", "rewards/{stopped_reward}/"],
     "customers/<int:pk>/adjust/": ["customers/{anna}/adjust/"],
     "visits/<int:pk>/void/": ["visits/{visit}/void/", "visits/{no_card_visit}/void/"],
+    "unusual/": ["unusual/", "unusual/?state=all", "unusual/?kind=own_card"],
+    "unusual/<int:pk>/": ["unusual/{unusual_use}/", "unusual/{settled_use}/"],
     "promises/": ["promises/", "promises/?state=all", "promises/?state=late&kind=gift"],
     "approvals/": ["approvals/", "approvals/?status=all", "approvals/?status=waiting&does=takes"],
     "approvals/<int:pk>/": [

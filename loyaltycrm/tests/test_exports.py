@@ -33,6 +33,7 @@ LISTS = {
     "core:staff_export": "staff",
     "core:api_keys_export": "keys of tills",
     "core:tills_export": "tills",
+    "rewards:unusual_export": "unusual use",
 }
 OF_ONE = {"rewards:run_export": [1], "rewards:partner_statement_export": [1]}
 

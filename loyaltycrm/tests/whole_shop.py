@@ -40,6 +40,7 @@ from rewards.actions.partners import PartnerContent, Terms, add_partner
 from rewards.actions.redeeming import use_reward
 from rewards.actions.runs import pause_run
 from rewards.actions.sending import send_batch
+from rewards.actions.unusual import settle_unusual_use
 from rewards.models import (
     BenefitKind,
     Delivery,
@@ -57,6 +58,7 @@ from rewards.models import (
 from rewards.tests.adjustments import adjust
 from rewards.tests.audiences import add_reader, content, open_shop, planned_run
 from rewards.tests.drafts import draft_of, first_version, handed_in, signed, worth
+from rewards.tests.unusual import unusual_of
 
 _receipts = itertools.count(1)
 _REASONS = {
@@ -111,6 +113,10 @@ def open_whole_shop(people: People, mails: Path) -> dict[str, Any]:
         "draft_offer": create_offer(content=content(name="Not ready", texts={}, benefit_names={}), by=None).pk,
         "partner": _partner(people).pk,
         "till_token": _till(people),
+        "unusual_use": unusual_of(people.anna, people.liga, people.barona_iela).pk,
+        "settled_use": settle_unusual_use(
+            use=unusual_of(people.janis, people.liga, people.barona_iela), note="Two families, one card", by=people.dace
+        ).pk,
         "store": people.barona_iela.pk,
         "segment": Segment.objects.get(key="at_risk").pk,
         **_by_hand(people),

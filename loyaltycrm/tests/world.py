@@ -29,6 +29,7 @@ from rewards.actions.redeeming import use_reward
 from rewards.models import BenefitKind, PrivilegeKind, ProgrammeVersion, Promise
 from rewards.tests.adjustments import asked_for
 from rewards.tests.audiences import open_shop, planned_run
+from rewards.tests.unusual import unusual_of
 
 
 @dataclass
@@ -124,6 +125,7 @@ def make_world(anna: Customer, barona_iela: Store, centrs: Store, liga: User) ->
             "till/memberships/<": f"{membership}",
             "memberships/<": f"{membership}",
             "promises/<": f"{promise.pk}",
+            "unusual/<": f"{unusual_of(anna, liga, barona_iela).pk}",
             "tickets/<": f"{ticket.pk}",
             "rewards/<": f"{reward.pk}",
             "programme/versions/<": f"{draft.based_on_id}",
@@ -148,6 +150,7 @@ def make_world(anna: Customer, barona_iela: Store, centrs: Store, liga: User) ->
             "till/uses/<": f"{other_use}",
             "till/memberships/<": f"{other_membership}",
             "settings/stores/<": f"{centrs.pk}",
+            "unusual/<": f"{unusual_of(twin, liga, centrs).pk}",
             "settings/tills/<": f"{enrol_till(name='Till 2', store=centrs, by=liga).device.pk}",
         },
     )

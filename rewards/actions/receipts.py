@@ -10,7 +10,7 @@ from django.utils.translation import ngettext
 
 from customers.actions.classifying import reclassify
 from customers.actions.visits import insert_visit, receipt_key
-from customers.models import Customer, Visit
+from customers.models import Customer, Visit, VisitLine
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.knobs import value
@@ -28,7 +28,7 @@ from rewards.actions.own_account import refuse_own_account
 from rewards.actions.voiding import take_visit_back
 from rewards.knobs import CLAIM_DAYS
 from rewards.models import SaleFacts
-from rewards.programme import from_facts
+from rewards.programme import BasketLine, from_facts
 from rewards.queries import balance_of
 
 
@@ -70,6 +70,7 @@ def move_visit(*, visit: Visit, customer: Customer, by: User | None) -> VisitOut
         note=visit.note,
         by=by,
     )
+    _copy_lines(visit, to=moved)
     data = {"net_cents": moved.net_cents, "customer": customer.pk, "moved_from": visit.pk}
     return post_visit(moved, details=details, by=by, beside=[audit.part("record visit", moved, by=by, data=data)])
 
@@ -105,7 +106,9 @@ def claim_visit(*, customer: Customer, store: Store, receipt_id: str, by: User |
     visit.customer = customer
     visit.save(update_fields=["customer"])
     data = {"net_cents": visit.net_cents, "customer": customer.pk}
-    outcome = post_visit(visit, details=Details(), by=by, beside=[audit.part("claim visit", visit, by=by, data=data)])
+    outcome = post_visit(
+        visit, details=_details_of(visit), by=by, beside=[audit.part("claim visit", visit, by=by, data=data)]
+    )
     refunds = list(visit.refunds.order_by("occurred_at", "pk"))
     for number, refund in enumerate(refunds):
         post_refund(refund, not_posted=refunds[number:], by=by)
@@ -136,11 +139,21 @@ def _key_of_moved(visit: Visit) -> str:
     return f"{visit.receipt_key[: 64 - len(mark)]}{mark}"
 
 
+def _copy_lines(visit: Visit, *, to: Visit) -> None:
+    lines = list(VisitLine.objects.filter(visit=visit))
+    for line in lines:
+        line.pk, line.visit = None, to
+    VisitLine.objects.bulk_create(lines)
+
+
 def _details_of(visit: Visit) -> Details:
-    """What the till said of the sale, as far as it was kept."""
+    """What the till said of the sale, as far as it was kept: with its facts, or line by line."""
     facts = SaleFacts.objects.filter(visit=visit).values_list("facts", flat=True).first()
     if facts is None:
-        return Details()
+        lines = (
+            VisitLine.objects.filter(visit=visit).order_by("line_no").values_list("net_cents", "product__product_id")
+        )
+        return Details(lines=tuple(BasketLine(net_cents, product or "") for net_cents, product in lines))
     basket = from_facts(visit.net_cents, visit.business_date, facts)
     return Details(
         lines=basket.lines,

@@ -12,6 +12,7 @@ from rewards.models.programme import DraftStatus, ProgrammeDraft, ProgrammeVersi
 from rewards.models.promise import PrivilegeKind, Promise
 from rewards.models.reward import BenefitKind, Redemption, Reward, Voucher, VoucherStatus
 from rewards.models.tier import TierChange, TierStanding
+from rewards.models.unusual import UnusualKind, UnusualUse
 
 __all__ = [
     "Account",
@@ -51,6 +52,8 @@ __all__ = [
     "SummedThrough",
     "TierChange",
     "TierStanding",
+    "UnusualKind",
+    "UnusualUse",
     "Voucher",
     "VoucherStatus",
 ]

@@ -36,9 +36,10 @@ class UnlockForm(DeskFormMixin, forms.Form):
     pin = PinField(label=_("PIN"), error_messages={"required": _("Type your PIN")})
 
     def __init__(self, *args: Any, device: TillDevice, **kwargs: Any) -> None:
-        super().__init__(*args, initial={"person": device.last_used_by_id}, **kwargs)
-        people = cast("forms.ChoiceField", self.fields["person"])
-        people.choices = [(one.pk, one.short_name) for one in may_unlock(device)]
+        people = [(one.pk, one.short_name) for one in may_unlock(device)]
+        likely = people[0][0] if len(people) == 1 else device.last_used_by_id
+        super().__init__(*args, initial={"person": likely}, **kwargs)
+        cast("forms.ChoiceField", self.fields["person"]).choices = people
         self.fields["pin"].widget.attrs["autofocus"] = True
 
 

@@ -27,7 +27,7 @@ from rewards.models import TierStanding
 
 OFFERS = (Purpose.OFFERS, Channel.EMAIL)
 DERIVED = {"SearchTerm", "Classification", "CustomerValue", "TierStanding", "TierChange"}
-KEPT = {"Customer", "Merge", "GroupChange", "ConsentEvent", "Account"}
+KEPT = {"Customer", "Merge", "GroupChange", "ConsentEvent", "Account", "UnusualUse"}
 
 
 def says(customer: Customer, given: bool) -> None:
