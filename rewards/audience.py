@@ -1,4 +1,4 @@
-"""Who is in a run, who is left out of it and why. One statement answers for the whole audience.
+"""Who is in a run, who is left out of it and why. A segment names the audience; one statement answers for all of it.
 
 The order of the reasons is the order of the funnel on the offer's page: an address, consent, nobody who unsubscribed
 at that address since, no open complaint, a text they can read, no recent offer, one mail per address; what remains is
@@ -14,10 +14,12 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count
+from django.db.models import Count, QuerySet
 
-from customers.models import Channel, Classification, ConsentEvent, Purpose
+from customers.models import Channel, ConsentEvent, Customer, Purpose
 from customers.queries import households
+from customers.segments import Definition, members_of
+from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.knobs import value
 from loyaltycrm.core.models import Company
 from rewards.knobs import OFFER_GAP_DAYS
@@ -75,11 +77,11 @@ PLACES: Final = f"""
                 WHEN homes.household IN (SELECT household FROM recent) THEN '{DeliveryReason.FREQUENCY}'
                 ELSE ''
             END AS reason
-        FROM customers_classification f
-        JOIN customers_customer c ON c.id = f.customer_id
+        FROM unnest(%(audience)s::bigint[]) AS asked(id)
+        JOIN customers_customer c ON c.id = asked.id
         JOIN homes ON homes.customer_id = c.id
         LEFT JOIN LATERAL ({NEWEST_CONSENT}) newest ON true
-        WHERE f.loyal AND c.merged_into_id IS NULL
+        WHERE c.merged_into_id IS NULL
     ), one_per_address AS (
         SELECT customer_id, household, email, email_key, language, first_name, agreed_on,
             CASE
@@ -112,17 +114,29 @@ def complete_languages(texts: Mapping[str, Mapping[str, str]], benefit_names: Ma
     ]
 
 
-def readers_by_language() -> dict[str, int]:
-    """How many loyal customers read each language."""
-    counted = Classification.objects.filter(loyal=True).values_list("customer__language").annotate(Count("customer"))
-    return dict(counted.order_by("customer__language"))
+def named_by(audience: Definition, *, on: date | None = None) -> QuerySet[Customer]:
+    """Everyone in an audience on a day (default: today); nobody where it asks for a fact that is gone."""
+    try:
+        return members_of(audience, on=on)
+    except Refused:
+        return Customer.objects.none()
 
 
-def place_parameters(*, languages: Iterable[str], seed: int, control_percent: int, today: date) -> dict[str, Any]:
+def readers_by_language(audience: Definition) -> dict[str, int]:
+    """How many customers of an audience read each language."""
+    counted = named_by(audience).order_by("language").values_list("language").annotate(Count("pk"))
+    return dict(counted)
+
+
+def place_parameters(
+    *, audience: Definition, languages: Iterable[str], seed: int, control_percent: int, today: date
+) -> dict[str, Any]:
     """What `PLACES` is asked with. Households are those of the audience and of everyone contacted of late."""
     gap_days = value(OFFER_GAP_DAYS)
-    members = households(_audience_and_recent_contacts(today, gap_days))
+    asked = list(named_by(audience, on=today).values_list("pk", flat=True))
+    members = households({*asked, *_recent_contacts(today, gap_days)})
     return {
+        "audience": asked,
         "members": list(members),
         "households": list(members.values()),
         "on_its_way": [str(status) for status in ON_ITS_WAY],
@@ -136,14 +150,12 @@ def place_parameters(*, languages: Iterable[str], seed: int, control_percent: in
     }
 
 
-def _audience_and_recent_contacts(today: date, gap_days: int) -> set[int]:
-    """Everyone flagged loyal, and everyone whose deliveries may still count against their household."""
+def _recent_contacts(today: date, gap_days: int) -> set[int]:
+    """Everyone whose deliveries may still count against their household."""
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT customer_id FROM customers_classification WHERE loyal
-            UNION
-            SELECT d.customer_id FROM rewards_run r JOIN rewards_delivery d ON d.run_id = r.id
+            SELECT DISTINCT d.customer_id FROM rewards_run r JOIN rewards_delivery d ON d.run_id = r.id
             WHERE (r.finished_at IS NULL OR r.finished_at > %s::date - %s::int - 2) AND d.status = ANY(%s)
             """,
             [today, gap_days, [str(status) for status in COUNTS_AS_CONTACT]],
@@ -161,9 +173,13 @@ class Funnel:
     mailed: int
 
 
-def count_audience(*, languages: Iterable[str], control_percent: int, today: date, seed: int = 0) -> Funnel:
+def count_audience(
+    *, audience: Definition, languages: Iterable[str], control_percent: int, today: date, seed: int = 0
+) -> Funnel:
     """What a run planned now would look like, in numbers. Changes nothing."""
-    parameters = place_parameters(languages=languages, seed=seed, control_percent=control_percent, today=today)
+    parameters = place_parameters(
+        audience=audience, languages=languages, seed=seed, control_percent=control_percent, today=today
+    )
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT status, reason, count(*) FROM ({PLACES}) AS p GROUP BY 1, 2", parameters)  # noqa: S608
         counted = {(status, reason): count for status, reason, count in cursor.fetchall()}

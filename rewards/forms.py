@@ -7,11 +7,14 @@ from typing import Any, cast
 
 from django import forms
 from django.conf import settings
+from django.db.models import Q
 from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext_lazy as _
 
 from customers.forms import LineField
+from customers.models import Segment
 from loyaltycrm.core.forms import AmountField, DeskFormMixin, PointsField
+from loyaltycrm.core.models import User
 from rewards.actions.catalogue import RewardContent
 from rewards.actions.offers import LARGEST_VALUE_CENTS, OfferContent
 from rewards.models import AdjustmentDirection, AdjustmentReason, BenefitKind, Offer, Reward, Schedule
@@ -78,10 +81,21 @@ class OfferForm(DeskFormMixin, forms.Form):
         help_text=_("These households get nothing, so that the effect of the offer can be seen."),
     )
 
-    def __init__(self, *args: Any, offer: Offer | None = None, **kwargs: Any) -> None:
+    segment = forms.ModelChoiceField(
+        label=_("Audience"),
+        queryset=Segment.objects.none(),
+        required=False,
+        empty_label=_("Loyal customers"),
+        help_text=_("Segments that colleagues see too. Each run freezes who is in it."),
+    )
+
+    def __init__(self, *args: Any, user: User, offer: Offer | None = None, **kwargs: Any) -> None:
         if offer is not None:
             kwargs.setdefault("initial", _initial(offer))
         super().__init__(*args, **kwargs)
+        own = Q(pk=offer.segment_id if offer else None)
+        usable = Segment.objects.for_staff(user).filter(Q(is_shared=True, removed_at=None) & ~Q(key="loyal") | own)
+        cast("forms.ModelChoiceField[Segment]", self.fields["segment"]).queryset = usable.order_by("name", "pk")
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -121,6 +135,7 @@ class OfferForm(DeskFormMixin, forms.Form):
             send_at=cleaned["send_at"],
             control_percent=cleaned["control_percent"],
             active_from=cleaned["active_from"],
+            segment=cleaned["segment"],
         )
 
 
@@ -138,7 +153,7 @@ def _initial(offer: Offer) -> dict[str, Any]:
         name: getattr(offer, name)
         for name in (
             "name", "benefit_kind", "value_cents", "minimum_spend_cents", "valid_days", "schedule", "send_at",
-            "active_from", "control_percent",
+            "active_from", "control_percent", "segment",
         )
     }  # fmt: skip
     initial["day_of_week" if offer.schedule == Schedule.WEEKLY else "day_of_month"] = offer.day

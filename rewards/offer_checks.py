@@ -9,6 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 
+from customers.segments import conditions_of
+from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import Company
 from rewards.audience import TEXT_FIELDS, readers_by_language
 from rewards.emails import why_not_to_send
@@ -28,11 +30,13 @@ class Problem:
 def what_is_missing(offer: Offer) -> list[Problem]:
     """Everything that keeps this offer from being active; empty when nothing does.
 
-    Every language that loyal customers read needs every text; without any such customer, the company's language does.
+    Every language that its audience reads needs every text; without anybody in it, the company's language does.
     """
     why = why_not_to_send()
     problems = [Problem(str(why), "")] if why is not None else []
-    readers = readers_by_language() or {Company.current().language: 0}
+    unusable = why_nobody_is_asked(offer)
+    problems += [Problem(unusable, "segment")] if unusable else []
+    readers = readers_by_language(offer.audience) or {Company.current().language: 0}
     for code, _name in settings.LANGUAGES:
         if code in readers:
             problems += [
@@ -41,6 +45,15 @@ def what_is_missing(offer: Offer) -> list[Problem]:
                 if not _text(offer, code, field)
             ]
     return problems
+
+
+def why_nobody_is_asked(offer: Offer) -> str:
+    """What is wrong with the segment that names the audience; blank where nothing is."""
+    try:
+        conditions_of(offer.audience)
+    except Refused as refusal:
+        return str(refusal.message)
+    return ""
 
 
 def _text(offer: Offer, code: str, field: str) -> str:

@@ -12,9 +12,10 @@ from django.utils import timezone
 
 from customers.models import Channel, Customer, Purpose
 from customers.queries import newest_consent
+from customers.segments import Definition
 from loyaltycrm.core.models import Company
 from loyaltycrm.lib.letters import clean_line
-from rewards.audience import complete_languages
+from rewards.audience import complete_languages, named_by
 from rewards.emails import OfferMail, Reader, sender
 from rewards.models import Offer, Run
 from rewards.queries import balance_of
@@ -34,12 +35,12 @@ class Preview:
     size_bytes: int
 
 
-def preview_reader(number: str) -> Customer | None:
-    """Whose eyes a preview is seen through: the customer of this number, else a loyal one with a name; None if none."""
+def preview_reader(number: str, audience: Definition) -> Customer | None:
+    """Whose eyes a preview is seen through: the customer of this number, else one of the audience with a name."""
     if number:
         return Customer.objects.unmerged().filter(external_id__iexact=number.strip()).first()
-    loyal = Customer.objects.unmerged().filter(~Q(first_name=""), classification__loyal=True)
-    return loyal.order_by("pk").first() or Customer.objects.unmerged().filter(~Q(first_name="")).order_by("pk").first()
+    named = named_by(audience).filter(~Q(first_name=""))
+    return named.order_by("pk").first() or Customer.objects.unmerged().filter(~Q(first_name="")).order_by("pk").first()
 
 
 def previews(offer: Offer, customer: Customer | None, readers: dict[str, int]) -> list[Preview]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from datetime import date, time
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from customers.models import Segment
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import User
@@ -25,7 +26,7 @@ Texts = Mapping[str, Mapping[str, str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferContent:
-    """Everything that a manager sets. Amounts are in minor units; `texts` and `day` are as on `Offer`."""
+    """Everything that a manager sets. Amounts are in minor units; `texts`, `day` and `segment` are as on `Offer`."""
 
     name: str
     benefit_names: Mapping[str, str]
@@ -39,6 +40,7 @@ class OfferContent:
     day: int = 1
     control_percent: int = 10
     active_from: date | None = None
+    segment: Segment | None = None
 
 
 @transaction.atomic
@@ -122,7 +124,7 @@ def end_offer(*, offer: Offer, by: User | None) -> Offer:
 
 def _columns(content: OfferContent) -> dict[str, Any]:
     codes = [code for code, _name in settings.LANGUAGES]
-    columns = asdict(content)
+    columns = {one.name: getattr(content, one.name) for one in fields(content)}
     columns["name"] = content.name.strip()
     columns["benefit_names"] = {code: content.benefit_names.get(code, "").strip() for code in codes}
     columns["texts"] = {

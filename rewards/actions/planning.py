@@ -18,6 +18,7 @@ from rewards.actions.runs import frozen_with_run, in_company_language
 from rewards.audience import PLACES, complete_languages, place_parameters
 from rewards.emails import sender, why_not_to_send
 from rewards.models import DeliveryStatus, Run, RunStatus, Voucher, VoucherStatus
+from rewards.offer_checks import why_nobody_is_asked
 from rewards.queries import Balance, balances
 
 CHUNK: Final = 5_000
@@ -47,8 +48,8 @@ def _plan(run_id: int, now: datetime) -> bool:
     run = Run.objects.select_related("offer").get(pk=run_id)
     if run.status != RunStatus.PLANNED:
         return False
-    why = why_not_to_send()
-    if why is not None:
+    why = why_not_to_send() or why_nobody_is_asked(run.offer)
+    if why:
         _lock_while_planned(run)
         run.status = RunStatus.WAITING
         run.note = in_company_language(why)
@@ -90,6 +91,7 @@ def _lock_while_planned(run: Run) -> None:
 def _place_everyone(run: Run) -> None:
     """Put the whole audience, each with a status and a reason, into a table that lives as long as the transaction."""
     parameters = place_parameters(
+        audience=run.audience,
         languages=complete_languages(run.texts, run.benefit_names),
         seed=run.seed,
         control_percent=run.control_percent,

@@ -102,6 +102,7 @@ def frozen_with_run(offer: Offer) -> dict[str, Any]:
         "minimum_spend_cents": offer.minimum_spend_cents,
         "texts": offer.texts,
         "control_percent": offer.control_percent,
+        "audience": offer.audience,
     }
 
 

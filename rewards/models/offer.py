@@ -1,17 +1,24 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from customers.models import Segment
 from rewards.models.reward import BenefitKind
 
 if TYPE_CHECKING:
     from loyaltycrm.core.models import User
+
+
+def flagged_loyal() -> dict[str, Any]:
+    """The audience of an offer that names no segment."""
+    return {"loyal": {"is": True}}
 
 
 class OfferStatus(models.TextChoices):
@@ -36,11 +43,15 @@ class Offer(models.Model):
     """A definition: a benefit, who gets it, when, and the words in each language.
 
     `texts` is {language: {"subject", "heading", "body"}} with the placeholders {first_name}, {benefit}, {points}.
-    `day` is the weekday (0 = Monday) of a weekly offer or the day of the month (1 to 28) of a monthly one; day and
-    time are the company's. No occurrence before `activated_at` is made up for.
+    `segment` names the audience; without one it is everyone flagged loyal. `day` is the weekday (0 = Monday) of a
+    weekly offer or the day of the month (1 to 28) of a monthly one; day and time are the company's. No occurrence
+    before `activated_at` is made up for.
     """
 
     name = models.CharField(_("name"), max_length=120)
+    segment = models.ForeignKey(
+        Segment, verbose_name=_("audience"), null=True, blank=True, on_delete=models.PROTECT, related_name="+"
+    )
     benefit_kind = models.CharField(_("benefit"), max_length=12, choices=BenefitKind, default=BenefitKind.MONEY_OFF)
     benefit_names = models.JSONField(_("benefit in words"))
     value_cents = models.PositiveIntegerField(_("value"))
@@ -78,6 +89,16 @@ class Offer(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def audience(self) -> dict[str, Any]:
+        """Who is asked for, as `customers.segments` reads it."""
+        return self.segment.definition if self.segment is not None else flagged_loyal()
+
+    @property
+    def audience_name(self) -> str:
+        """What the audience is called, in the reader's language."""
+        return self.segment.shown_name if self.segment is not None else gettext("Loyal customers")
+
 
 class RunStatus(models.TextChoices):
     WAITING = "waiting", _("Waits for a person")
@@ -97,7 +118,8 @@ class RunQuerySet(models.QuerySet["Run"]):
 class Run(models.Model):
     """One execution of an offer with a frozen audience, benefit, text and seed; `occurrence` makes each happen once.
 
-    `note` says in plain words why the run waits or stands still when no person stopped it.
+    `audience` is the definition of the segment that was frozen. `note` says in plain words why the run waits or stands
+    still when no person stopped it.
     """
 
     offer = models.ForeignKey(Offer, on_delete=models.PROTECT, related_name="runs")
@@ -114,6 +136,7 @@ class Run(models.Model):
     valid_from = models.DateField()
     good_through = models.DateField()
     control_percent = models.PositiveSmallIntegerField()
+    audience = models.JSONField(default=flagged_loyal)
     audience_count = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(default=timezone.now)
     started_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")

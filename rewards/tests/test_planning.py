@@ -26,6 +26,7 @@ from rewards.actions.runs import cancel_run, pause_run, start_run
 from rewards.actions.sweeping import sweep
 from rewards.audience import count_audience
 from rewards.models import Delivery, DeliveryReason, DeliveryStatus, Run, RunStatus, Voucher
+from rewards.models.offer import flagged_loyal
 from rewards.queries import balance_of
 from rewards.results import figures_of
 from rewards.tests.audiences import TEXTS, active_offer, add_reader, content, open_shop, planned_run, say
@@ -360,7 +361,9 @@ def test_the_preview_of_the_audience_counts_what_planning_then_does() -> None:
     add_reader(20, email="")
     offer = active_offer(control_percent=20)
     today = Company.current().today()
-    funnel = count_audience(languages=["en", "lv", "ru"], control_percent=20, today=today, seed=7)
+    funnel = count_audience(
+        audience=flagged_loyal(), languages=["en", "lv", "ru"], control_percent=20, today=today, seed=7
+    )
     assert Delivery.objects.count() == 0
     run = start_run(offer=offer, by=None)
     plan_run(run_id=run.pk)

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from customers.segments import Definition, in_words
 from loyaltycrm.core.access import asks_password_again
 from loyaltycrm.core.actions.exports import record_export
 from loyaltycrm.core.actions.idempotency import once
@@ -72,6 +73,7 @@ class OfferFilter(django_filters.FilterSet):
 class OfferTable(CompanyTable):
     name = tables.Column(verbose_name=_lazy("Offer"), linkify=("rewards:offer", {"pk": tables.A("pk")}))
     status = tables.Column(verbose_name=_lazy("Status"))
+    audience = tables.Column(verbose_name=_lazy("Audience"), accessor="audience_name", orderable=False)
     benefit = tables.Column(verbose_name=_lazy("Benefit"), accessor="value_cents", attrs=NUMBER)
     schedule = tables.Column(verbose_name=_lazy("Sent"), order_by=("schedule", "day"))
     run_count = tables.Column(verbose_name=_lazy("Runs"), attrs=NUMBER)
@@ -152,7 +154,7 @@ def _rows(rows: QuerySet[Offer]) -> Iterator[list[Any]]:
 
 
 def _listed(request: HttpRequest) -> QuerySet[Offer]:
-    mine = Offer.objects.for_staff(person(request))
+    mine = Offer.objects.for_staff(person(request)).select_related("segment")
     return mine.annotate(run_count=Count("runs"), last_run_at=Max("runs__scheduled_for")).order_by("-pk")
 
 
@@ -160,7 +162,7 @@ def _listed(request: HttpRequest) -> QuerySet[Offer]:
 @permission(Permission.MANAGE_OFFERS)
 def offer_create(request: HttpRequest) -> HttpResponse:
     """The form of a new offer."""
-    form = OfferForm(request.POST or None)
+    form = OfferForm(request.POST or None, user=person(request))
     if request.method == "POST" and form.is_valid():
         try:
             made = once(
@@ -181,7 +183,7 @@ def offer_create(request: HttpRequest) -> HttpResponse:
 def offer_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """The form of an offer there is."""
     offer = _offer(request, pk)
-    form = OfferForm(request.POST or None, offer=offer)
+    form = OfferForm(request.POST or None, user=person(request), offer=offer)
     if request.method == "POST" and form.is_valid():
         try:
             edit_offer(offer=offer, content=form.content(), by=person(request))
@@ -193,11 +195,8 @@ def offer_edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 def _form_page(request: HttpRequest, form: OfferForm, offer: Offer | None) -> HttpResponse:
-    return render(
-        request,
-        "rewards/staff/offer_form.html",
-        {"form": form, "offer": offer, "readers": readers_by_language(), "languages_of_form": form.language_fields},
-    )
+    context = {"form": form, "offer": offer, "languages_of_form": form.language_fields}
+    return render(request, "rewards/staff/offer_form.html", context)
 
 
 def _offer(request: HttpRequest, pk: int) -> Offer:
@@ -247,9 +246,9 @@ def offer(request: HttpRequest, pk: int) -> HttpResponse:
     """One offer: what is missing, who would get it now, its mail in every language, its runs."""
     shown = _offer(request, pk)
     company = Company.current()
-    readers = readers_by_language()
+    readers = readers_by_language(shown.audience)
     number = request.GET.get("reader", "")[:64]
-    reader = preview_reader(number)
+    reader = preview_reader(number, shown.audience)
     table = RunTable(
         Run.objects.filter(offer=shown), empty_text=_("No runs yet. The first one appears when it is due.")
     )
@@ -264,6 +263,7 @@ def offer(request: HttpRequest, pk: int) -> HttpResponse:
         "schedule": schedule_in_words(shown),
         "next_due": due.at if shown.status == OfferStatus.ACTIVE else None,
         "zone": company.zone,
+        "audience_words": audience_in_words(shown.audience),
         "problems": [] if shown.status == OfferStatus.ENDED else what_is_missing(shown),
         "funnel": _funnel(shown) if counted else None,
         "previews": [(preview, LANGUAGE_NAMES[preview.language]) for preview in previews(shown, reader, readers)],
@@ -275,9 +275,18 @@ def offer(request: HttpRequest, pk: int) -> HttpResponse:
     return render(request, "rewards/staff/offer.html", context)
 
 
+def audience_in_words(audience: Definition) -> list[str]:
+    """What an audience asks, a line for each fact; a fact that is gone is said to be."""
+    try:
+        return in_words(audience)
+    except Refused as refusal:
+        return [str(refusal.message)]
+
+
 def _funnel(shown: Offer) -> dict[str, Any]:
     """The audience as steps: what is left after each reason, and how much of the whole that is."""
     counted = count_audience(
+        audience=shown.audience,
         languages=complete_languages(shown.texts, shown.benefit_names),
         control_percent=shown.control_percent,
         today=Company.current().today(),
@@ -346,6 +355,7 @@ def offer_send(request: HttpRequest, pk: int) -> HttpResponse:
         )
         return redirect("rewards:run", started[0].pk) if sent else redirect("rewards:offer", pk)
     funnel = count_audience(
+        audience=shown.audience,
         languages=complete_languages(shown.texts, shown.benefit_names),
         control_percent=shown.control_percent,
         today=Company.current().today(),
@@ -355,7 +365,7 @@ def offer_send(request: HttpRequest, pk: int) -> HttpResponse:
         "question": _("Customers who will get the email: %(mailed)s. A sent email cannot be taken back.")
         % {"mailed": formats.number(funnel.mailed)},
         "consequences": [
-            _("Loyal customers: %(count)s") % {"count": formats.number(funnel.matching)},
+            _("%(audience)s: %(count)s") % {"audience": shown.audience_name, "count": formats.number(funnel.matching)},
             _("Left out, each with a reason: %(count)s") % {"count": formats.number(sum(funnel.left_out.values()))},
             _("Control group, gets nothing: %(count)s") % {"count": formats.number(funnel.control)},
         ],
