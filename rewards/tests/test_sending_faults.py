@@ -44,14 +44,14 @@ def started_run(**changes: int) -> Run:
     return start_run(offer=fill(**changes), by=None)
 
 
-def until(ready: Callable[[], bool], *, seconds: float = 90, step: Callable[[], object] | None = None) -> None:
-    """Wait, doing `step` once a second as beat would once a minute."""
+def until(ready: Callable[[], bool], *, seconds: float = 600, step: Callable[[], object] | None = None) -> None:
+    """Wait, doing `step` again and again as beat would once a minute."""
     ends = time.monotonic() + seconds
     while not ready():
         assert time.monotonic() < ends, "It did not come about in time."
         if step:
             step()
-        time.sleep(1 if step else 0.02)
+        time.sleep(0.3 if step else 0.02)
 
 
 def tick_twice() -> None:
@@ -62,6 +62,12 @@ def tick_twice() -> None:
         for _time in range(2):
             tasks.plan.delay(run_id)
             tasks.send.delay(run_id)
+
+
+def is_idle(redis_server: Redis) -> bool:
+    """Every message has been taken, and the task that it asked for has ended."""
+    client = redis_server.client()
+    return not client.llen("celery") and not client.hlen("unacked")
 
 
 def is_done(run: Run) -> bool:
@@ -102,7 +108,7 @@ def test_a_real_beat_and_worker_start_plan_and_send_a_due_run_once(
     programs.worker(concurrency=2)
     for _beat in range(2):
         programs.beat()
-    until(lambda: Run.objects.filter(offer=offer, status=RunStatus.DONE).exists(), seconds=240)
+    until(lambda: Run.objects.filter(offer=offer, status=RunStatus.DONE).exists())
     run = Run.objects.get()
     assert run.occurrence == f"offer:{offer.pk}:{due.date().isoformat()}"
     assert len(assert_each_at_most_once(run, mailbox)) == READERS - 8
@@ -117,11 +123,11 @@ def test_workers_killed_in_the_middle_and_every_task_twice(
     for kill_after in (10, 25, 40):
         worker = programs.worker(concurrency=2)
         tick_twice()
-        until(lambda enough=kill_after: len(mailbox.received) >= enough, seconds=120)  # type: ignore[misc]
+        until(lambda enough=kill_after: len(mailbox.received) >= enough)  # type: ignore[misc]
         worker.kill()
         leases_end()
     programs.worker(concurrency=2)
-    until(lambda: is_done(run), step=tick_twice, seconds=120)
+    until(lambda: is_done(run), step=tick_twice)
     arrived = assert_each_at_most_once(run, mailbox)
     unknown = run.deliveries.filter(status=DeliveryStatus.UNKNOWN)
     assert unknown.count() <= 6, "At most one mail for each pool process killed is unknown."
@@ -176,7 +182,7 @@ def test_redis_is_killed_and_emptied_and_nothing_is_lost(
     redis_server.kill()
     time.sleep(1)
     redis_server.start()
-    until(lambda: is_done(run), step=tick_twice, seconds=180)
+    until(lambda: is_done(run), step=tick_twice)
     assert len(assert_each_at_most_once(run, mailbox)) == READERS - 8
     assert figures_of([run.pk])[run.pk].unknown == 0
 
@@ -189,7 +195,7 @@ def test_a_dead_redis_does_not_keep_a_run_from_being_started_or_stopped(committe
     pause_run(run=run, by=None)
     resume_run(run=run, by=None)
     tasks.tick()
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 120
     assert Run.objects.get().status == RunStatus.PLANNED
 
 
@@ -200,14 +206,14 @@ def test_postgresql_is_killed_in_the_middle(
     mailbox.slow(0.05)
     programs.worker(concurrency=2)
     tick_twice()
-    until(lambda: len(mailbox.received) >= 15, seconds=120)
+    until(lambda: len(mailbox.received) >= 15)
     crashable_postgres.kill()
     time.sleep(1)
     connection.close()
     crashable_postgres.start()
     time.sleep(2)
     leases_end()
-    until(lambda: is_done(run), step=tick_twice, seconds=180)
+    until(lambda: is_done(run), step=tick_twice)
     arrived = assert_each_at_most_once(run, mailbox)
     lost_records = [
         delivery for delivery in run.deliveries.filter(status=DeliveryStatus.UNKNOWN) if arrived[delivery.address]
@@ -244,12 +250,12 @@ def test_a_pause_while_the_run_is_being_sent(
     programs.worker(concurrency=2)
     until(lambda: len(mailbox.received) >= 8, step=tick_twice)
     pause_run(run=run, by=None)
-    in_flight = run.deliveries.filter(status=DeliveryStatus.HANDING_OVER).count()
-    at_pause = run.deliveries.filter(status=DeliveryStatus.SENT).count() + in_flight
-    for _second in range(4):
+    until(lambda: not run.deliveries.filter(status=DeliveryStatus.HANDING_OVER).exists())
+    at_pause = run.deliveries.filter(status=DeliveryStatus.SENT).count()
+    for _time in range(3):
         tick_twice()
-        time.sleep(1)
-    assert len(mailbox.received) <= at_pause
+        until(lambda: is_idle(redis_server))
+    assert len(mailbox.received) == at_pause < READERS - 8
     assert run.deliveries.filter(status=DeliveryStatus.SENT).count() == at_pause
     resume_run(run=run, by=None)
     until(lambda: is_done(run), step=tick_twice)
@@ -272,7 +278,7 @@ def test_a_mail_server_with_every_bad_manner(
         Delivery.objects.filter(status=DeliveryStatus.PENDING).update(next_at=Now() - timedelta(seconds=1))
         tick_twice()
 
-    until(lambda: is_done(run), step=tick_later, seconds=180)
+    until(lambda: is_done(run), step=tick_later)
     arrived = assert_each_at_most_once(run, mailbox)
     unknown = run.deliveries.filter(status=DeliveryStatus.UNKNOWN)
     assert unknown.count() == 6

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import random
 import signal
-import subprocess
-import time
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management import call_command
-from django.db import transaction
+from django.db import connection, transaction
 
 from loyaltycrm.core.tests.importing import CUSTOMER, imported, shop_in_words, write_table
 from loyaltycrm.local.fixtures.services import Programs
@@ -31,6 +32,23 @@ MOMENTS = (
     "import.visits#2",
     "import.lines",
 )
+
+
+DYING = """
+import sys
+import django
+django.setup()
+from django.core.management import call_command
+from django.db import connection
+from loyaltycrm.lib.faults import crash_point
+
+def counted(execute, sql, params, many, context):
+    crash_point("statement")
+    return execute(sql, params, many, context)
+
+with connection.execute_wrapper(counted):
+    call_command("import_shop", sys.argv[1], verbosity=0)
+"""
 
 
 @pytest.fixture
@@ -54,7 +72,7 @@ def test_killed_between_every_two_steps(committed_db: str, programs: Programs, s
     seen = [len(shop_in_words()["visits"])]
     for moment in MOMENTS:
         program = programs.manage("import_shop", str(shop.folder), "--skip-checks", CRASH_AT=moment)
-        assert program.process.wait(timeout=120) == -signal.SIGKILL, f"{moment}: {program.log()}"
+        assert program.process.wait() == -signal.SIGKILL, f"{moment}: {program.log()}"
         seen.append(len(shop_in_words()["visits"]))
         call_command("audit_ledger")
     assert seen[0] == seen[5] == 0
@@ -76,7 +94,7 @@ def test_balances_killed_and_brought_in_again_are_there_once(
     columns = ("customer_id", "points", "good_through", "earned_on", "reference")
     file = write_table(tmp_path / "b.csv", columns, [(*row, f"{n}") for n, row in enumerate(rows)])
     program = programs.manage("import_balances", str(file), "--skip-checks", CRASH_AT=moment)
-    assert program.process.wait(timeout=120) == -signal.SIGKILL, program.log()
+    assert program.process.wait() == -signal.SIGKILL, program.log()
     left = Posting.objects.count()
     assert left == OpeningBalance.objects.count() == (0 if "#" not in moment else 5_001)
     call_command("audit_ledger")
@@ -86,25 +104,23 @@ def test_balances_killed_and_brought_in_again_are_there_once(
 
 
 def test_killed_at_any_moment(committed_db: str, programs: Programs, shop: BusyShop, tmp_path: Path) -> None:
-    """The good rows are in, the spoilt ones come back, whenever the process was killed."""
-    expected = once(shop)
+    """The good rows are in, the spoilt ones come back, before whatever statement the process was killed."""
+    statements = 0
+
+    def counted(execute: Callable[..., Any], *arguments: Any) -> Any:
+        nonlocal statements
+        statements += 1
+        return execute(*arguments)
+
+    with connection.execute_wrapper(counted):
+        expected = once(shop)
     chance = random.Random(11)
-    # Each kill comes within the time an import has been seen to need, on however fast a machine.
-    needed, kills = 8.0, 0
-    for _turn in range(12):
-        program = programs.manage("import_shop", str(shop.folder), "--skip-checks")
-        started = time.monotonic()
-        try:
-            program.process.wait(timeout=chance.uniform(0.1, 0.8) * needed)
-            needed = min(needed, time.monotonic() - started)
-        except subprocess.TimeoutExpired:
-            program.process.kill()
-            assert program.process.wait() == -signal.SIGKILL, program.log()
-            kills += 1
+    for _kill in range(5):
+        # What is in already needs fewer statements: each kill comes within the part that is always left.
+        moment = f"statement#{chance.randrange(1, statements // 4)}"
+        program = programs.start("import", sys.executable, "-c", DYING, str(shop.folder), CRASH_AT=moment)
+        assert program.process.wait() == -signal.SIGKILL, f"{moment} of {statements}: {program.log()}"
         call_command("audit_ledger")
-        if kills == 5:
-            break
-    assert kills == 5
     told = imported("import_shop", shop.folder, reject_file=tmp_path / "rejected.csv")
     assert shop_in_words() == expected
     counts = told.file("purchases")
