@@ -4,3 +4,6 @@
 them against the shop's own data. docs/value.md has the formulas and their limits. Time is in weeks, money in units of
 the currency, as in the literature.
 """
+
+# The fit is shown for customers with so many purchases, the last of them standing for more.
+MOST_PURCHASES = 7

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import betaln, gammaln, hyp2f1
 
 from customers.value.histories import Histories
@@ -90,6 +89,8 @@ def most_likely(
 
     Where the data leave a ridge of equally likely values, any of them does: what is expected is the same along it.
     """
+    from scipy.optimize import minimize  # half of what a process of the site would otherwise load
+
     coarse = [minimize(surprise, np.array(start), method="L-BFGS-B", bounds=bounds) for start in starts]
     best = min(coarse, key=lambda one: float(one.fun))
     options = {"xatol": 1e-7, "fatol": 1e-12, "maxiter": 2000}

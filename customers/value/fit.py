@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from customers.value import MOST_PURCHASES
 from customers.value.bgnbd import BgNbd, NotFitted, fit_bgnbd
 from customers.value.gamma_gamma import GammaGamma, fit_gamma_gamma
 from customers.value.histories import Histories, histories
@@ -17,7 +18,6 @@ FEWEST_WHO_CAME_BACK = 30
 LARGEST_SAMPLE = 100_000
 LONGEST_CHECK = timedelta(weeks=26)
 SHORTEST_CHECK = timedelta(weeks=4)
-MOST_PURCHASES = 7
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from customers.models import CustomerValue, ValueFit
-from customers.value.fit import MOST_PURCHASES
+from customers.value import MOST_PURCHASES
 from loyaltycrm.core.permissions import Permission, permission
 
 # From here on, often and much go together too closely for Gamma-Gamma, which takes them for unrelated.

@@ -16,7 +16,6 @@ from feedback.actions.surveys import invite_to_survey
 from feedback.models import Ticket, TicketStatus
 from feedback.tests.stories import complain
 from loyaltycrm.core.models import Store, User
-from loyaltycrm.local.fixtures.services import Site
 from rewards.queries import balance_of
 
 Contexts = Callable[..., BrowserContext]
@@ -30,14 +29,14 @@ def ticket(committed_db: str, olga: Customer, barona_iela: Store, dace: User) ->
 
 @pytest.fixture
 def open_desk(
-    live_site: Site, new_context: Contexts, signed_in: Callable[[User], Client], dace: User
+    near_site: str, new_context: Contexts, signed_in: Callable[[User], Client], dace: User
 ) -> Callable[..., Page]:
     """A function that opens a page of the site in which Dace is logged in."""
 
     def open_page(**options: Any) -> Page:
-        context = new_context(base_url=live_site.url, **options)
+        context = new_context(base_url=near_site, **options)
         session = signed_in(dace).cookies[settings.SESSION_COOKIE_NAME].value
-        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_site.url}])
+        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": near_site}])
         return context.new_page()
 
     return open_page
@@ -105,7 +104,7 @@ def test_a_customer_answers_on_a_phone(
     committed_db: str,
     olga: Customer,
     barona_iela: Store,
-    live_site: Site,
+    near_site: str,
     new_context: Contexts,
     axe: Axe,
     scheme: str,
@@ -113,7 +112,7 @@ def test_a_customer_answers_on_a_phone(
     invited = invite_to_survey(customer=olga, by=None)
     path = invited.link.split("/s/")[1]
     page = new_context(viewport={"width": 320, "height": 640}, color_scheme=scheme).new_page()
-    page.goto(f"{live_site.url}/s/{path}")
+    page.goto(f"{near_site}/s/{path}")
 
     assert axe(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") == 320

@@ -13,7 +13,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 from customers.models import Customer, Visit
 from feedback.actions.tickets import open_ticket
 from loyaltycrm.core.models import Store, User
-from loyaltycrm.local.fixtures.services import Site
 from loyaltycrm.shop.tests.conftest import code_for
 from rewards.models import Redemption, Reward
 
@@ -39,13 +38,13 @@ def shop(committed_db: str, barona_iela: Store, anna: Customer, coffee: Reward, 
 
 
 @pytest.fixture
-def open_till(liga: User, shop: Customer, live_site: Site, new_context: NewContext, signed_in: SignedIn) -> OpenTill:
+def open_till(liga: User, shop: Customer, near_site: str, new_context: NewContext, signed_in: SignedIn) -> OpenTill:
     """A function that opens the till at Barona iela, Līga being logged in, in a browser with these options."""
 
     def open_page(**options: Any) -> Page:
-        context = new_context(base_url=live_site.url, **options)
+        context = new_context(base_url=near_site, **options)
         session = signed_in(liga).cookies[settings.SESSION_COOKIE_NAME].value
-        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": live_site.url}])
+        context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": session, "url": near_site}])
         page = context.new_page()
         page.goto("/till/")
         return page
