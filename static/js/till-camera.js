@@ -50,7 +50,7 @@
       box.hidden = false;
       start.setAttribute("aria-expanded", "true");
       video.srcObject = stream;
-      await video.play();
+      video.play().catch(() => {});
       look(new BarcodeDetector());
     } catch {
       stop();

@@ -64,6 +64,8 @@ def test_an_hour_at_the_till(shop: Customer, open_till: OpenTill) -> None:
     two_fast_enters_are_one_visit_and_so_is_going_back_to_send_again(shop, page)
     the_keypad_types_and_the_preview_follows(shop, page)
     a_lost_connection_keeps_the_entry(shop, page)
+    the_camera_reads_a_card(shop, page)
+    a_till_that_nobody_touches_locks_itself(page)
 
 
 def a_known_customer_is_logged_by_keyboard_alone_in_three_actions(shop: Customer, page: Page) -> None:
@@ -152,6 +154,52 @@ def a_lost_connection_keeps_the_entry(shop: Customer, page: Page) -> None:
     page.press("#id_amount", "Enter")
     page.wait_for_url("**/till/visits/*/")
     assert visits_of(shop) == before + 1
+
+
+CAMERA = """
+navigator.mediaDevices.getUserMedia = async () => {
+  window.stream = document.createElement("canvas").captureStream();
+  return window.stream;
+};
+window.BarcodeDetector = class {
+  async detect() { return window.shown ? [{ rawValue: window.shown }] : []; }
+};
+"""
+
+
+def the_camera_reads_a_card(shop: Customer, page: Page) -> None:
+    """The camera and the reading of codes are stand-ins; what is done with what they read is ours."""
+    page.goto("/till/")
+    page.evaluate("if (!('BarcodeDetector' in window)) document.title = 'no reader'")
+    if page.title() == "no reader":
+        expect(page.get_by_role("button", name="Camera")).to_be_hidden()
+    page.add_init_script(CAMERA)
+    page.goto("/till/")
+    page.get_by_role("button", name="Camera").click()
+    expect(page.locator("#camera")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#camera")).to_be_hidden()
+    assert page.evaluate("window.stream.getTracks().every(track => track.readyState === 'ended')")
+    page.get_by_role("button", name="Camera").click()
+    page.evaluate("window.shown = '00421187'")
+    page.wait_for_url(f"**/till/customers/{shop.pk}/")
+
+
+def a_till_that_nobody_touches_locks_itself(page: Page) -> None:
+    page.clock.install()
+    page.goto("/till/")
+    soon = page.locator("[data-locks-soon]")
+    expect(soon).to_be_hidden()
+    page.clock.fast_forward("14:30")
+    expect(soon).to_be_visible()
+    page.keyboard.press("Shift")
+    expect(soon).to_be_hidden()
+    page.clock.fast_forward("14:30")
+    expect(soon).to_be_visible()
+    page.clock.fast_forward("00:40")
+    page.wait_for_url("**/accounts/login/**")
+    page.goto("/till/")
+    page.wait_for_url("**/accounts/login/**")
 
 
 def test_the_whole_way_without_scripts(shop: Customer, open_till: OpenTill) -> None:
