@@ -13,6 +13,7 @@ from customers.actions.signals import record_signal, withdraw_signal
 from customers.models import EvidenceKind, Signal
 from feedback import knobs, queries
 from feedback.actions.conversation import checked_language, checked_words
+from feedback.actions.telling import tell_of_ticket
 from feedback.actions.tickets import (
     end_pause,
     hold_offers,
@@ -24,6 +25,7 @@ from feedback.actions.tickets import (
     start_clock,
     write_message,
 )
+from feedback.event_kinds import TICKET_REOPENED, TICKET_SOLVED
 from feedback.models import Resolution, ResolutionKind, Ticket, TicketKind, TicketMessage, TicketStatus
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.errors import Refused
@@ -87,6 +89,7 @@ def resolve_ticket(
             note=ticket.subject,
         )
     audit.record("resolve ticket", ticket, by=by, data={"kind": kind, "points": points, "refund_cents": refund_cents})
+    tell_of_ticket(TICKET_SOLVED, ticket, resolution=kind, points=points, refund_cents=refund_cents)
     return resolution
 
 
@@ -115,6 +118,7 @@ def reopen_ticket(*, ticket: Ticket, by: User, reason: str = "", at: datetime | 
     if reason.strip():
         write_message(ticket, TicketMessage.Voice.NOTE, checked_words(reason), by=by, at=now)
     audit.record("reopen ticket", ticket, by=by, data={"resolution": ended.number})
+    tell_of_ticket(TICKET_REOPENED, ticket)
     return ticket
 
 

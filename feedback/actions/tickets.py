@@ -15,6 +15,8 @@ from customers.actions.signals import record_signal
 from customers.actions.standing import who_stands_for
 from customers.models import Customer, EvidenceKind, Signal, Visit
 from feedback import knobs, queries
+from feedback.actions.telling import tell_of_ticket
+from feedback.event_kinds import TICKET_OPENED
 from feedback.models import Severity, Ticket, TicketKind, TicketMessage, TicketPause, TicketSource, TicketStatus
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.errors import Refused
@@ -77,6 +79,7 @@ def open_ticket(
         if source != TicketSource.SURVEY:
             _record_attitude(ticket, customer, now)
     audit.record("open ticket", ticket, by=by, data={"kind": kind, "tier": tier, "due_at": ticket.due_at.isoformat()})
+    tell_of_ticket(TICKET_OPENED, ticket)
     return ticket
 
 

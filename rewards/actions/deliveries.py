@@ -21,6 +21,8 @@ from customers.actions.consent import suppress_address
 from customers.models import SuppressedAddress
 from loyaltycrm.core.knobs import value
 from loyaltycrm.lib.mail import Reply
+from loyaltycrm.lib.together import Part, run_together
+from rewards.actions.telling import sent_offer
 from rewards.audience import ADDRESS_UNSUBSCRIBED, NEWEST_CONSENT, STANDING_HOLD, SUPPRESSED_ADDRESS
 from rewards.knobs import DELIVERY_ATTEMPTS
 from rewards.models import Delivery, DeliveryReason, DeliveryStatus, Run, Voucher, VoucherStatus
@@ -31,6 +33,12 @@ BACKOFF_SECONDS: Final = (60, 300, 900, 3_600, 14_400)
 # state by name lets the planner take the index of open rows, which is full of dead entries while a run is sent,
 # instead of the row's own number.
 _HELD: Final = "d.claim_token = %(token)s"
+_SENT: Final = f"""
+    UPDATE rewards_delivery d SET status = 'sent', claim_token = NULL, lease_until = NULL,
+        sent_at = statement_timestamp(), reply = %(reply)s
+    FROM (SELECT set_config('synchronous_commit', 'off', true)) AS not_waiting
+    WHERE d.id = %(delivery)s AND {_HELD} AND d.status <> 'claimed'
+    RETURNING d.customer_id, d.run_id, d.voucher_id"""  # noqa: S608 - constants only
 _FREE: Final[dict[str, Any]] = {"claim_token": None, "lease_until": None}
 
 
@@ -154,19 +162,10 @@ def leave_out_merged(*, customer_id: int, run_ids: list[int]) -> int:
 
 
 def record_sent(*, delivery: Delivery, token: uuid.UUID, reply: Reply) -> bool:
-    """Record that the server took the mail. Losing this record in a power cut means "unknown", never a second mail,
-    so the statement does not wait for the disk."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            UPDATE rewards_delivery d SET status = 'sent', claim_token = NULL, lease_until = NULL,
-                sent_at = statement_timestamp(), reply = %(reply)s
-            FROM (SELECT set_config('synchronous_commit', 'off', true)) AS not_waiting
-            WHERE d.id = %(delivery)s AND {_HELD} AND d.status <> 'claimed'
-            """,  # noqa: S608 - constants only
-            {"reply": str(reply), "delivery": delivery.pk, "token": token},
-        )
-        return bool(cursor.rowcount == 1)
+    """Record that the server took the mail, and tell of it. Losing this record in a power cut means "unknown", never a
+    second mail, so the statement does not wait for the disk."""
+    sent = Part("sent", _SENT, {"reply": str(reply), "delivery": delivery.pk, "token": token}, answer="'', customer_id")
+    return bool(run_together([sent, *sent_offer()])["sent"])
 
 
 @transaction.atomic

@@ -9,15 +9,17 @@ from datetime import date, datetime, timedelta
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from customers.actions.telling import given_back, saved_visit
 from customers.actions.visit_lines import ReceiptLine, insert_lines, refuse_other_lines
 from customers.actions.visits import insert_refund, insert_visit
 from customers.models import Customer, PaymentMethod, Refund, Visit, VisitChannel
 from loyaltycrm.core.actions import audit
+from loyaltycrm.core.actions.announcing import Told, announce, parts
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.knobs import value
 from loyaltycrm.core.models import Company, Store, User
 from loyaltycrm.lib.faults import crash_point
-from loyaltycrm.lib.together import Part
+from loyaltycrm.lib.together import Part, run_together
 from loyaltycrm.lib.transactions import atomic_with_retry
 from rewards.actions.assessing import load_assessor, replay_assessed, with_categories
 from rewards.actions.standings import growing_standing
@@ -157,7 +159,8 @@ def record_visit(
     content = {"net_cents": net_cents, "customer": visit.customer_id}
     if customer is None:
         if is_new:
-            audit.record("record visit", visit, by=by, data=content)
+            told = parts([saved_visit(visit, points=0, balance=None)])
+            run_together([audit.part("record visit", visit, by=by, data=content), *told])
         return VisitOutcome(visit, 0, 0, is_new)
     if not is_new:
         return VisitOutcome(
@@ -187,13 +190,15 @@ def post_visit(visit: Visit, *, details: Details, by: User | None, beside: Seque
     gained: dict[Unit, int] = {"net_spend": visit.net_cents, "earned_points": earned, "visits": 1}
     is_today = day == timezone.now().astimezone(account.zone).date()
     standing = [growing_standing(visit.customer_id, day, gained, programmes)] if is_today else []
-    answers = write_with(state, entries, by=by, beside=[*beside, *standing])
+    balance = state.available(day)
+    told = [saved_visit(visit, points=earned, balance=balance)]
+    answers = write_with(state, entries, by=by, beside=[*beside, *standing], told=told)
     crash_point("visit.posted")
     if assessor is not None:
         assessor.write()
     if not answers.get("standing"):
         review_tiers([visit.customer_id], programmes=programmes)
-    return VisitOutcome(visit, earned, state.available(day), is_new=True)
+    return VisitOutcome(visit, earned, balance, is_new=True)
 
 
 def _basket(visit: Visit, details: Details, programmes: Programmes) -> Basket:
@@ -248,15 +253,18 @@ def refund_visit(
         return refund
     visit = refund.visit
     audit.record("refund visit", refund, by=by, data={"net_cents": net_cents, "visit": visit.pk})
-    if visit.customer_id is not None:
-        post_refund(refund, not_posted=[refund], by=by)
+    told = [given_back(refund)]
+    if visit.customer_id is None:
+        announce(*told)
+    else:
+        post_refund(refund, not_posted=[refund], by=by, told=told)
     return refund
 
 
-def post_refund(refund: Refund, *, not_posted: Sequence[Refund], by: User | None) -> None:
+def post_refund(refund: Refund, *, not_posted: Sequence[Refund], by: User | None, told: Sequence[Told] = ()) -> None:
     """Post what a recorded refund of a customer's visit takes back, and review the tier, in the caller's transaction.
 
-    `not_posted` are the refunds of the visit that have no posting yet, this one included.
+    `not_posted` are the refunds of the visit that have no posting yet, this one included; `told` is announced with it.
     """
     visit = refund.visit
     assert visit.customer_id is not None
@@ -272,7 +280,7 @@ def post_refund(refund: Refund, *, not_posted: Sequence[Refund], by: User | None
         receipt_key=refund.receipt_key,
         net_cents=refund.net_cents,
     )
-    write([(state, replay(state, [event], programmes, zone=Company.current().zone).entries)], by=by)
+    write([(state, replay(state, [event], programmes, zone=Company.current().zone).entries)], by=by, told=told)
     review_tiers([visit.customer_id], programmes=programmes)
 
 

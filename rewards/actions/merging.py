@@ -12,6 +12,7 @@ from django.db.models import Max, QuerySet
 from customers.actions.merging import lock_rows, move_rows, return_rows
 from customers.models import Customer, Merge
 from loyaltycrm.core.actions import audit
+from loyaltycrm.core.actions.announcing import quiet
 from loyaltycrm.core.models import Company, User
 from rewards.actions.deliveries import leave_out_merged
 from rewards.actions.tiers import review_tiers
@@ -66,7 +67,8 @@ def merge_points(*, merge: Merge, by: User | None) -> int:
     day = Company.current().today(merge.merged_at)
     event = Merged(merge.merged_at, day, f"merge:{merge.pk}")
     moves = merge_accounts(event, merged, survivor, programmes)
-    write([(state, [entry]) for state, entry in moves], by=by, others=[merged, survivor])
+    with quiet():
+        write([(state, [entry]) for state, entry in moves], by=by, others=[merged, survivor])
     Account.objects.filter(pk__in=family).update(merged_into=survivor.account_id)
     audit.record("move points", merge, by=by, data={"postings": len(moves)})
     return len(moves)
@@ -84,7 +86,8 @@ def undo_merge_of_points(*, merge: Merge, by: User | None) -> int:
     day = Company.current().today(merge.undone_at)
     event = Unmerged(merge.undone_at, day, f"unmerge:{merge.pk}", frozenset(points.family), points.lots_before)
     moves = undo_merge(event, merged, survivor, settled, programmes)
-    write([(state, [entry]) for state, entry in moves], by=by, others=[merged, survivor])
+    with quiet():
+        write([(state, [entry]) for state, entry in moves], by=by, others=[merged, survivor])
     audit.record("move points back", merge, by=by, data={"postings": len(moves)})
     return len(moves)
 

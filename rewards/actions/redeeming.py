@@ -12,11 +12,13 @@ from django.utils.translation import ngettext
 
 from customers.models import Customer, Visit
 from loyaltycrm.core.actions import audit
+from loyaltycrm.core.actions.announcing import announce
 from loyaltycrm.core.errors import Conflict, Refused
 from loyaltycrm.core.knobs import value
 from loyaltycrm.core.models import Company, Store, User
 from loyaltycrm.lib.tokens import new_code
 from loyaltycrm.lib.transactions import atomic_with_retry
+from rewards.actions.telling import returned_voucher, used_voucher
 from rewards.knobs import UNDO_MINUTES, VOUCHER_DAYS
 from rewards.ledger import (
     BelowMinimum,
@@ -134,6 +136,7 @@ def use_reward(
         redeemed_by=by,
     )
     audit.record("use reward", redemption, by=by, data={"points": reward.points_cost, "customer": customer.pk})
+    announce(used_voucher(redemption))
     return Used(redemption, is_new=True)
 
 
@@ -209,6 +212,7 @@ def use_code(
         redeemed_by=by,
     )
     audit.record("use code", redemption, by=by, data={"voucher": voucher.pk, "customer": customer.pk})
+    announce(used_voucher(redemption))
     return Used(redemption, is_new=True)
 
 
@@ -261,6 +265,8 @@ def undo_redemption(*, redemption: Redemption, by: User | None) -> Redemption:
         voucher.status = VoucherStatus.VOID if voucher.reward_id else VoucherStatus.ISSUED
         voucher.save(update_fields=["status"])
     audit.record("undo redemption", redemption, by=by, data={"points": redemption.points})
+    is_good_again = voucher is not None and voucher.status == VoucherStatus.ISSUED
+    announce(returned_voucher(redemption, is_good_again=is_good_again))
     return redemption
 
 

@@ -7,15 +7,17 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import Count, F
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
 from loyaltycrm.core.actions import audit
+from loyaltycrm.core.actions.announcing import announce
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.knobs import value
 from loyaltycrm.core.models import Company, User
+from rewards.actions.telling import finished_run
 from rewards.emails import why_not_to_send
 from rewards.knobs import OVERDUE_HOURS
 from rewards.models import Delivery, DeliveryStatus, Offer, OfferStatus, Run, RunStatus, VoucherStatus
@@ -164,7 +166,14 @@ def cancel_run(*, run: Run, by: User | None) -> Run:
     run.finished_at = timezone.now()
     run.save(update_fields=["status", "note", "finished_at"])
     audit.record("cancel run", run, by=by, data={"not_sent": count})
+    tell_of_end(run)
     return run
+
+
+def tell_of_end(run: Run) -> None:
+    """Tell receivers of webhooks that a run is over, and how it ended for how many customers."""
+    counts = run.deliveries.order_by().values_list("status").annotate(count=Count("pk"))
+    announce(finished_run(run, dict(counts)))
 
 
 @transaction.atomic

@@ -13,7 +13,7 @@ from django.utils import timezone
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.models import Company
 from rewards.actions.deliveries import expire_claims, expire_hand_overs, unfinished
-from rewards.actions.runs import ENDED, end_unsent
+from rewards.actions.runs import ENDED, end_unsent, tell_of_end
 from rewards.models import Delivery, DeliveryStatus, Run, RunStatus
 
 
@@ -85,6 +85,7 @@ def finish_run(*, run_id: int) -> bool:
     run.finished_at = timezone.now()
     run.save(update_fields=["status", "finished_at"])
     audit.record("finish run", run, by=None)
+    tell_of_end(run)
     return True
 
 

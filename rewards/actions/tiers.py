@@ -7,9 +7,11 @@ from datetime import date
 
 from django.db.models import Q
 
+from loyaltycrm.core.actions.announcing import announce
 from loyaltycrm.core.models import Company
 from loyaltycrm.lib.transactions import atomic_with_retry
 from rewards.actions.promises import make_promises
+from rewards.actions.telling import changed_tier
 from rewards.ledger import lock_accounts
 from rewards.models import TierChange, TierStanding
 from rewards.programme import Programmes, load_programmes
@@ -33,7 +35,7 @@ def review_tiers(
     lock_accounts(customer_ids)
     by_day = qualifying_by_day(customer_ids, units_of(programmes))
     histories = {customer: tier_history(by_day.get(customer, {}), programmes, through) for customer in customer_ids}
-    changed = _rewrite_history(histories)
+    changed, before = _rewrite_history(histories)
     make_promises(histories, programmes, through)
     TierStanding.objects.bulk_create(
         [
@@ -52,13 +54,20 @@ def review_tiers(
         update_fields=["tier", "since", "qualifying", "next_review_on", "reviewed_on"],
         batch_size=BATCH,
     )
+    moved = [customer for customer, tier in before.items() if tier != histories[customer].tier]
+    if moved:
+        announce(*(changed_tier(customer, before[customer], histories[customer]) for customer in moved))
     return changed
 
 
-def _rewrite_history(histories: dict[int, TierHistory]) -> int:
+def _rewrite_history(histories: dict[int, TierHistory]) -> tuple[int, dict[int, str]]:
+    """Make the rows say what the histories say; return how many are new, and the tier that was held until now of
+    those who have a history or had one."""
     known: dict[tuple[int, date], TierChange] = {
         (row.customer_id, row.on): row for row in TierChange.objects.filter(customer__in=list(histories))
     }
+    before = {customer: history.steps[0].before for customer, history in histories.items() if history.steps}
+    before |= {customer: known[customer, on].tier for customer, on in sorted(known)}
     wrong = []
     new = []
     for customer, history in histories.items():
@@ -82,7 +91,7 @@ def _rewrite_history(histories: dict[int, TierHistory]) -> int:
     if wrong:
         TierChange.objects.filter(id__in=wrong).delete()
     TierChange.objects.bulk_create(new, batch_size=BATCH)
-    return len(new)
+    return len(new), before
 
 
 def review_due_tiers(*, today: date | None = None) -> int:

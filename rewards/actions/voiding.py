@@ -9,15 +9,18 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from customers.actions.telling import undone_visit
 from customers.actions.visits import mark_undone
 from customers.models import Visit
 from loyaltycrm.core.actions import audit
+from loyaltycrm.core.actions.announcing import announce
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import Company, User
 from loyaltycrm.lib.faults import crash_point
 from loyaltycrm.lib.transactions import atomic_with_retry
 from rewards.actions.budgets import give_budgets_back
 from rewards.actions.own_account import refuse_own_account
+from rewards.actions.telling import returned_voucher
 from rewards.actions.tiers import review_tiers
 from rewards.ledger import UndidVisit, load_states, replay, write
 from rewards.models import Redemption, Voucher, VoucherStatus
@@ -93,14 +96,16 @@ def take_visit_back(*, visit: Visit, action: str, reason: str = "", by: User | N
     visit = mark_undone(visit=visit, reason=reason, by=by)
     crash_point("void.visit")
     audit.record(action, visit, by=by, data={"net_cents": visit.net_cents, "reason": reason})
+    told = [undone_visit(visit)]
     if visit.customer_id is None:
+        announce(*told)
         return visit
     now = visit.voided_at or timezone.now()
     day = visit.store.business_date(now)
     programmes = load_programmes()
     state = load_states([visit.customer_id], programmes, visit_ids=[visit.pk])[visit.customer_id]
     event = UndidVisit(occurred_at=now, business_date=day, reference=f"undo:visit:{visit.pk}", visit=visit.pk)
-    write([(state, replay(state, [event], programmes, zone=Company.current().zone).entries)], by=by)
+    write([(state, replay(state, [event], programmes, zone=Company.current().zone).entries)], by=by, told=told)
     give_budgets_back(visit, programmes)
     crash_point("void.points")
     grace = timedelta(days=programmes.at(day).rules.refunds.grace_days - 1)
@@ -114,10 +119,13 @@ def take_visit_back(*, visit: Visit, action: str, reason: str = "", by: User | N
 def _undo_redemptions(visit: Visit, now: datetime, *, good_again_through: date) -> None:
     """Undo what was used on the visit. A code that ended meanwhile gets the grace that returned points get."""
     standing = Redemption.objects.filter(visit=visit, undone_at__isnull=True)
-    codes = list(standing.filter(voucher__reward__isnull=True).values_list("voucher", flat=True))
-    bought = list(standing.filter(voucher__reward__isnull=False).values_list("voucher", flat=True))
+    uses = list(standing.exclude(voucher=None).select_related("voucher", "store").order_by("pk"))
+    codes = [use.voucher.pk for use in uses if use.voucher and use.voucher.reward_id is None]
+    bought = [use.voucher.pk for use in uses if use.voucher and use.voucher.reward_id is not None]
     standing.update(undone_at=now)
     again = Voucher.objects.filter(id__in=codes)
     again.filter(good_through__lt=visit.store.business_date(now)).update(good_through=good_again_through)
     again.update(status=VoucherStatus.ISSUED)
     Voucher.objects.filter(id__in=bought).update(status=VoucherStatus.VOID)
+    if uses:
+        announce(*(returned_voucher(use, is_good_again=use.voucher_id in codes) for use in uses))

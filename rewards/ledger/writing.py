@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Final
 
+from loyaltycrm.core.actions.announcing import Told, announce, parts
 from loyaltycrm.core.models import User
 from loyaltycrm.lib.together import Part, rows_part, run_together
 from rewards.ledger.state import AccountState, Entry, LotState, Use
+from rewards.ledger.telling import changed_points
 from rewards.models import PostingKind
 
 # Numbers `n` tie the rows together before they have ids; ids are drawn in that order, which is that of the events.
@@ -50,22 +53,35 @@ _BOOKED: Final = """
 
 
 def write(
-    replayed: Iterable[tuple[AccountState, Sequence[Entry]]], *, by: User | None, others: Sequence[AccountState] = ()
+    replayed: Iterable[tuple[AccountState, Sequence[Entry]]],
+    *,
+    by: User | None,
+    others: Sequence[AccountState] = (),
+    told: Sequence[Told] = (),
 ) -> dict[str, int]:
     """Write the entries of many accounts by one statement; return posting ids by reference.
 
-    `others` are customers' accounts at the other end of entries, whose balances changed with them.
+    `others` are customers' accounts at the other end of entries, whose balances changed with them; `told` is announced
+    with the change of points, before it.
     The database refuses a second posting of one reference (`IntegrityError`); the whole transaction is then void.
     """
     work = [(state, entries) for state, entries in replayed if entries]
-    return dict(_run(work, by=by, beside=[], others=others)["entry"]) if work else {}
+    if not work:
+        announce(*told)
+        return {}
+    return dict(_run(work, by=by, beside=[], others=others, told=told)["entry"])
 
 
 def write_with(
-    state: AccountState, entries: Sequence[Entry], *, by: User | None, beside: Sequence[Part]
+    state: AccountState,
+    entries: Sequence[Entry],
+    *,
+    by: User | None,
+    beside: Sequence[Part],
+    told: Sequence[Told] = (),
 ) -> dict[str, list[tuple[str, int]]]:
     """Write one account's entries and what goes with them by one statement; return the answers of the parts."""
-    return _run([(state, entries)] if entries else [], by=by, beside=beside)
+    return _run([(state, entries)] if entries else [], by=by, beside=beside, told=told)
 
 
 def _run(
@@ -74,8 +90,10 @@ def _run(
     by: User | None,
     beside: Sequence[Part],
     others: Sequence[AccountState] = (),
+    told: Sequence[Told] = (),
 ) -> dict[str, list[tuple[str, int]]]:
-    answers = run_together([*_parts(work, others, by), *beside])
+    telling = parts(chain(told, changed_points(work)))
+    answers = run_together([*_parts(work, others, by), *beside, *telling])
     lots = {lot.reference: lot for _state, entries in work for entry in entries for lot in entry.new_lots}
     for reference, row_id in answers.get("lot", []):
         lots[reference].row_id = row_id

@@ -7,7 +7,7 @@ other. Nothing is written of a kind that no receiver wants.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -64,16 +64,16 @@ def quiet() -> Iterator[None]:
         _quiet.reset(token)
 
 
-def parts(events: Sequence[Told]) -> list[Part]:
+def parts(events: Iterable[Told]) -> list[Part]:
     """These events as parts of the statement that makes the change."""
-    if not events or _quiet.get():
+    if _quiet.get():
         return []
+    now, rows = timezone.now(), []
     for event in events:
         assert event.kind in REGISTRY, event.kind
-    now = timezone.now()
-    rows = [
-        {"kind": event.kind, "customer": event.customer, "at": event.at or now, "data": event.data} for event in events
-    ]
+        rows.append({"kind": event.kind, "customer": event.customer, "at": event.at or now, "data": event.data})
+    if not rows:
+        return []
     return parts_of(_GIVEN, {"told_rows": json.dumps(rows, default=_as_text)})
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from django.db import DatabaseError, connection, transaction
 from django.utils.translation import gettext as _
 
+from loyaltycrm.core.actions.announcing import quiet
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.imports.stage import Shape, Stage
 from loyaltycrm.lib.rows import Table, open_table
@@ -103,18 +104,21 @@ def running_import(
 ) -> Iterator[ImportRun]:
     """Start a run; at its end the staged rows are gone, so read its counts and refusals before.
 
+    Receivers of webhooks are told nothing of it: most of what an import brings happened long ago.
+
     Raises `Refused` when another import runs: two at once would wait for each other row by row.
     """
     run = ImportRun(dry_run=dry_run, encoding=encoding, time_zone=time_zone, progress=progress)
     _prepare_session()
     _take_lock()
     try:
-        if dry_run:
-            with transaction.atomic():
+        with quiet():
+            if dry_run:
+                with transaction.atomic():
+                    yield run
+                    transaction.set_rollback(True)
+            else:
                 yield run
-                transaction.set_rollback(True)
-        else:
-            yield run
     finally:
         if not connection.needs_rollback:
             for stage in {id(file.stage): file.stage for file in run.files}.values():

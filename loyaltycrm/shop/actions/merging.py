@@ -17,8 +17,10 @@ from customers.actions.merging import (
     merge_facts,
     undo_merge_of_facts,
 )
+from customers.actions.telling import merged_customers
 from customers.models import Customer, Merge
 from feedback.actions.merging import lock_feedback, merge_feedback, undo_merge_of_feedback
+from loyaltycrm.core.actions.announcing import announce
 from loyaltycrm.core.models import User
 from loyaltycrm.lib.faults import crash_point
 from loyaltycrm.lib.transactions import atomic_with_retry
@@ -56,6 +58,7 @@ def merge_customers(*, survivor: Customer, merged: Customer, reason: str, by: Us
     crash_point("merge.tickets")
     _decide_again(merge)
     crash_point("merge.decided")
+    announce(merged_customers(merge))
     for customer in (survivor, merged):
         customer.refresh_from_db()
     return merge
@@ -82,6 +85,7 @@ def undo_merge(*, merge: Merge, by: User) -> Merge:
     crash_point("unmerge.tickets")
     _decide_again(merge)
     crash_point("unmerge.decided")
+    announce(merged_customers(merge))
     return merge
 
 
