@@ -1,6 +1,16 @@
 from django.urls import URLPattern, path
 
-from loyaltycrm.core.views import api_key_list, api_keys, health, preferences, settings, staff, tills
+from loyaltycrm.core.views import (
+    api_key_list,
+    api_keys,
+    health,
+    preferences,
+    settings,
+    staff,
+    tills,
+    webhook_log,
+    webhooks,
+)
 
 app_name = "core"
 
@@ -21,6 +31,21 @@ urlpatterns: list[URLPattern] = [
     path("settings/tills/export/", tills.devices_export, name="tills_export"),
     path("settings/tills/enrol/", tills.enrol, name="till_enrol"),
     path("settings/tills/<int:pk>/revoke/", tills.revoke, name="till_revoke"),
+    path("settings/webhooks/", webhooks.receivers, name="webhooks"),
+    path("settings/webhooks/export/", webhooks.receivers_export, name="webhooks_export"),
+    path("settings/webhooks/new/", webhooks.create, name="webhook_create"),
+    path("settings/webhooks/<int:pk>/", webhooks.show, name="webhook"),
+    path("settings/webhooks/<int:pk>/edit/", webhooks.edit, name="webhook_edit"),
+    path("settings/webhooks/<int:pk>/pause/", webhooks.pause, name="webhook_pause"),
+    path("settings/webhooks/<int:pk>/resume/", webhooks.resume, name="webhook_resume"),
+    path("settings/webhooks/<int:pk>/test/", webhooks.test, name="webhook_test"),
+    path("settings/webhooks/<int:pk>/remove/", webhooks.remove, name="webhook_remove"),
+    path("settings/webhooks/log/", webhook_log.log, name="webhook_log"),
+    path("settings/webhooks/log/export/", webhook_log.log_export, name="webhook_log_export"),
+    path("settings/webhooks/log/<int:pk>/", webhook_log.delivery, name="webhook_delivery"),
+    path("settings/webhooks/log/<int:pk>/resend/", webhook_log.resend, name="webhook_delivery_resend"),
+    path("settings/webhooks/resend/", webhook_log.resend_period, name="webhook_resend_period"),
+    path("settings/webhooks/resends/<int:pk>/", webhook_log.resend_progress, name="webhook_resend"),
     path("staff/", staff.people, name="staff"),
     path("staff/export/", staff.people_export, name="staff_export"),
     path("staff/new/", staff.create, name="person_create"),

@@ -40,7 +40,7 @@ PLAIN_PAGES = (
     "accounts/reauthenticate/ accounts/password/change/ accounts/password/reset/ accounts/password/reset/done/ "
     "accounts/password/reset/key/done/ accounts/2fa/ accounts/2fa/reauthenticate/ accounts/2fa/totp/activate/ "
     "accounts/2fa/totp/deactivate/ accounts/2fa/recovery-codes/ accounts/2fa/recovery-codes/generate/ "
-    "settings/ settings/tills/ settings/tills/enrol/ till/pin/ "
+    "settings/ settings/tills/ settings/tills/enrol/ till/pin/ settings/webhooks/new/ settings/webhooks/resend/ "
     "settings/ settings/company/ settings/stores/new/ settings/keys/new/ staff/new/ customers/new/ "
     "docs/api/ till/store/ till/new/ till/no-card/ "
     "reports/ reports/partners/ reports/partners/add/ "
@@ -59,6 +59,15 @@ PAGES: dict[str, list[str]] = {
     "settings/keys/": ["settings/keys/", "settings/keys/?q=nothing-of-this-name"],
     "settings/keys/<int:pk>/": ["settings/keys/{api_key}/"],
     "settings/keys/<int:pk>/edit/": ["settings/keys/{api_key}/edit/"],
+    "settings/webhooks/": ["settings/webhooks/", "settings/webhooks/?q=nobody-of-this-name"],
+    "settings/webhooks/<int:pk>/": ["settings/webhooks/{webhook}/", "settings/webhooks/{off_webhook}/"],
+    "settings/webhooks/<int:pk>/edit/": ["settings/webhooks/{webhook}/edit/"],
+    "settings/webhooks/<int:pk>/remove/": ["settings/webhooks/{webhook}/remove/"],
+    "settings/webhooks/log/": ["settings/webhooks/log/", "settings/webhooks/log/?status=cancelled"],
+    "settings/webhooks/log/<int:pk>/": [
+        f"settings/webhooks/log/{{{one}_event}}/" for one in ("arrived", "refused", "dead")
+    ],
+    "settings/webhooks/resends/<int:pk>/": ["settings/webhooks/resends/{webhook_resend}/"],
     "settings/values/<str:key>/": ["settings/values/customers.repeat_threshold/"],
     "staff/": ["staff/", "staff/?q=nobody-of-this-name"],
     "staff/<int:pk>/": ["staff/{liga}/", "staff/{admin}/"],
@@ -140,6 +149,7 @@ ONLY_FORMS = re.compile(
     r"|promises/<int:pk>/.|approvals/<int:pk>/.|offers/runs/<int:pk>/(pause|resume)/|tickets/<int:pk>/.|surveys/invite/"
     r"|programme/versions/<int:pk>/draft/|programme/drafts/<int:pk>/(hand-in|take-back|sign|withdraw)/"
     r"|programme/drafts/<int:pk>/(rules|tiers)/<slug:key>/(up|down|remove)/|settings/(keys|tills)/<int:pk>/revoke/"
+    r"|settings/webhooks/<int:pk>/(pause|resume|test)/|settings/webhooks/log/<int:pk>/resend/"
 )
 FILES = re.compile(r".*/export/|programme/.*/file/|accounts/2fa/recovery-codes/download/|mailbox/<str:name>/source/")
 PARTS_OF_PAGES = {"till/find/", "till/here/", "till/customers/<int:pk>/preview/"}
@@ -178,6 +188,7 @@ FORMS_SENT_EMPTY = [
     ("admin", "settings/stores/new/"),
     ("admin", "staff/new/"),
     ("admin", "settings/keys/new/"),
+    ("admin", "settings/webhooks/new/"),
 ]
 STRANGERS_PAGES = re.compile(r"accounts/(login|signup|inactive|password/reset|\^password)")
 SIZES = {"en": (1366, 768), "lv": (390, 844), "ru": (1366, 768)}

@@ -34,6 +34,8 @@ LISTS = {
     "core:api_keys_export": "keys of tills",
     "core:tills_export": "tills",
     "rewards:unusual_export": "unusual use",
+    "core:webhooks_export": "webhook receivers",
+    "core:webhook_log_export": "webhook log",
 }
 OF_ONE = {"rewards:run_export": [1], "rewards:partner_statement_export": [1]}
 

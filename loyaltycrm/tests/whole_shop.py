@@ -29,6 +29,7 @@ from feedback.tests.stories import complain
 from loyaltycrm.core.actions.api_keys import make_api_key
 from loyaltycrm.core.actions.tills import enrol_till, revoke_till, set_pin
 from loyaltycrm.core.models import Scope, Store, User
+from loyaltycrm.core.tests.webhook_stories import some_webhooks
 from loyaltycrm.lib.tokens import new_token
 from loyaltycrm.shop.actions.merging import merge_customers
 from rewards.actions.adjusting import decline_adjustment, reverse_adjustment
@@ -102,6 +103,7 @@ def open_whole_shop(people: People, mails: Path) -> dict[str, Any]:
             name="Till 1", store=people.barona_iela, scopes=[Scope.READ_POINTS, Scope.WRITE_VISITS], by=None
         ).key.pk,
         **{name: getattr(people, name).pk for name in ("anna", "janis", "olga", "nameless", "ilze", "liga", "admin")},
+        **some_webhooks(),
         **_programme(people),
         **_at_the_till(people, rewards["coffee"]),
         **_tickets(people),

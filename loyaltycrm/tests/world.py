@@ -20,6 +20,7 @@ from feedback.models import Ticket
 from loyaltycrm.core.actions.api_keys import make_api_key
 from loyaltycrm.core.actions.tills import enrol_till
 from loyaltycrm.core.models import Scope, Store, User
+from loyaltycrm.core.tests.webhook_stories import some_webhooks
 from loyaltycrm.lib.tokens import new_token
 from loyaltycrm.shop.actions.merging import merge_customers
 from rewards.actions.catalogue import RewardContent, add_reward
@@ -109,6 +110,7 @@ def make_world(anna: Customer, barona_iela: Store, centrs: Store, liga: User) ->
     twin, other_twin = (create_customer(first_name="Twin", language="en", by=None) for _one in range(2))
     merge = merge_customers(survivor=twin, merged=other_twin, reason="The same person", by=liga)
     key = make_api_key(name="Till 1", store=barona_iela, scopes=[Scope.READ_POINTS], by=None).key
+    webhooks = some_webhooks()
     return World(
         customer=anna,
         own={
@@ -138,6 +140,9 @@ def make_world(anna: Customer, barona_iela: Store, centrs: Store, liga: User) ->
             "settings/stores/<": f"{barona_iela.pk}",
             "settings/keys/<": f"{key.pk}",
             "settings/tills/<": f"{enrol_till(name='Till 2', store=barona_iela, by=liga).device.pk}",
+            "settings/webhooks/<": f"{webhooks['webhook']}",
+            "settings/webhooks/log/<": f"{webhooks['dead_event']}",
+            "settings/webhooks/resends/<": f"{webhooks['webhook_resend']}",
             "settings/values/<": "customers.repeat_threshold",
             "staff/<": f"{liga.pk}",
             "u/<": unsubscribe,

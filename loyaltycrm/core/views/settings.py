@@ -23,8 +23,8 @@ from loyaltycrm.core.actions.knobs import set_knob
 from loyaltycrm.core.actions.stores import add_store, change_store
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.forms import DeskFormMixin
-from loyaltycrm.core.models import Company, KnobValue, Store
-from loyaltycrm.core.permissions import Permission, permission
+from loyaltycrm.core.models import Company, KnobValue, Store, WebhookEndpoint, WebhookState
+from loyaltycrm.core.permissions import Permission, allowed, permission
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.time_zones import known_zones
 
@@ -124,7 +124,10 @@ def index(request: HttpRequest) -> HttpResponse:
     rows.sort(key=lambda row: headings.index(str(row[0].group or _("Other"))))
     groups = [(name, list(found)) for name, found in groupby(rows, key=lambda row: str(row[0].group or _("Other")))]
     stores = Store.objects.for_staff(person(request)).order_by("name", "pk")
-    return render(request, "core/settings.html", {"groups": groups, "stores": stores})
+    off = WebhookEndpoint.objects.kept().filter(state=WebhookState.OFF).order_by("name", "pk")
+    switched_off = off if allowed(person(request), Permission.MANAGE_WEBHOOKS) else []
+    context = {"groups": groups, "stores": stores, "switched_off": switched_off}
+    return render(request, "core/settings.html", context)
 
 
 @page
