@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from customers.models import Visit
@@ -44,8 +45,11 @@ def replaced_before_it_began(version: ProgrammeVersion) -> bool:
 
 
 def earliest_start() -> date:
-    """The first day on which a new version can begin: not today in any store's calendar, nor before another start."""
+    """The first day on which a new version can begin: not today in any store's calendar, nor before another start, nor
+    a day for which points were posted: the clock may have been set back since."""
     today = max([Company.current().today(), *(store.business_date() for store in Store.objects.all())])
+    posted = Posting.objects.aggregate(last=Max("business_date"))["last"]
+    today = max(today, posted or today)
     last = ProgrammeVersion.objects.order_by("-number").values_list("starts_on", flat=True).first()
     return max(today + timedelta(days=1), last or date.min)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
@@ -67,6 +68,26 @@ def test_the_same_receipt_again_is_the_same_visit(nameless: Customer, barona_iel
     again = record_visit(customer=nameless, store=barona_iela, net_cents=2490, receipt_id="A20711", by=liga)
     assert (again.visit, again.points, again.balance_after, again.is_new) == (first.visit, 24, 24, False)
     assert counts() == before
+
+
+def test_a_receipt_sent_again_is_known_though_the_clock_was_set_back(nameless: Customer, barona_iela: Store) -> None:
+    at = datetime(2026, 7, 16, 10, tzinfo=UTC)
+    sent: dict[str, Any] = {
+        "customer": nameless,
+        "store": barona_iela,
+        "net_cents": 24_90,
+        "occurred_at": at,
+        "by": None,
+    }
+    with time_machine.travel(at, tick=False) as clock:
+        first = record_visit(**sent, receipt_id="A1")
+        clock.move_to(at - timedelta(days=1))
+        again = record_visit(**sent, receipt_id=" a1")
+        for unknown in ("A2", ""):
+            with pytest.raises(Refused, match="in the future"):
+                record_visit(**sent, receipt_id=unknown)
+    assert (again.visit, again.is_new, again.points) == (first.visit, False, 24)
+    assert Visit.objects.get() == first.visit
 
 
 @time_machine.travel(WEDNESDAY, tick=False)

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import IntegrityError, connection, transaction
 from django.db.utils import DatabaseError
 from django.utils import timezone, translation
@@ -171,6 +172,13 @@ def test_the_day_has_to_be_to_come_in_every_stores_calendar(barona_iela: Store) 
     Store.objects.create(code="KIRITIMATI", name="Kiritimati", time_zone="Pacific/Kiritimati")
     latest = timezone.now().astimezone(Store.objects.get(code="KIRITIMATI").zone).date()
     assert earliest_start() == latest + timedelta(days=1)
+
+
+def test_no_day_has_two_programmes_though_the_clock_was_set_back(nameless: Customer, barona_iela: Store) -> None:
+    earned_at = timezone.now() + timedelta(days=9)
+    with time_machine.travel(earned_at, tick=False):
+        record_visit(customer=nameless, store=barona_iela, net_cents=10_00, by=None)
+    assert earliest_start() == barona_iela.business_date(earned_at) + timedelta(days=1)
 
 
 def test_not_before_a_version_that_is_signed_already(dace: User, admin: User, soon: date) -> None:
