@@ -147,6 +147,19 @@ def test_balances_brought_in_again_after_a_merge_are_known(
     assert (points(nameless), points(olga)) == (100, 50)
 
 
+def test_a_balance_brought_in_while_merged_is_known_after_the_undo(
+    nameless: Customer, olga: Customer, janis: Customer, dace: User, tmp_path: Path
+) -> None:
+    file = write_table(tmp_path / "b.csv", ("customer_id", "points"), [(nameless.external_id, "100")])
+    merge = merged(olga, nameless, dace)
+    imported("import_balances", file)
+    undo_merge(merge=merge, by=dace)
+    own = points(janis)
+    merged(janis, Customer.objects.get(pk=olga.pk), dace)
+    assert imported("import_balances", file).counts("balances") == {"unchanged": 1}
+    assert (points(janis), points(nameless)) == (own + 100, 0)
+
+
 def test_a_merge_in_the_middle_of_an_import_is_followed(
     nameless: Customer, olga: Customer, dace: User, tmp_path: Path
 ) -> None:

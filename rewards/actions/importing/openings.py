@@ -55,15 +55,22 @@ _SAME_AS_EARLIER: Final = f"""d.n = s.n AND EXISTS (SELECT 1 FROM import_balance
     WHERE o.reference = s.reference AND o.state = 'new' AND o.n < s.n
       AND ROW({", ".join(f"o.{name}" for name in _CONTENT)})
           IS NOT DISTINCT FROM ROW({", ".join(f"s.{name}" for name in _CONTENT)}))"""
+# What came in for a profile while it was merged stayed with the survivor when the two were parted.
+_ONCE_ONE_PERSON: Final = """EXISTS (
+    WITH RECURSIVE people(id) AS (
+        SELECT s.customer_id
+        UNION SELECT CASE p.id WHEN m.survivor_id THEN m.merged_id ELSE m.survivor_id END
+        FROM people p JOIN customers_merge m ON p.id IN (m.survivor_id, m.merged_id))
+    SELECT 1 FROM people WHERE id = r.customer_id)"""
 # A row without a day was taken for the day of its import, whichever that was.
-_KNOWN: Final = """
+_KNOWN: Final = f"""
     UPDATE import_balances s SET at_column = f.differs,
         state = CASE WHEN f.differs IS NULL THEN 'unchanged' ELSE 'conflict' END,
         reason = CASE WHEN f.differs IS NOT NULL THEN %(differs)s::text END
     FROM (
         SELECT s.n, CASE
             WHEN r.points <> s.points THEN 'points'
-            WHEN r.customer_id IS DISTINCT FROM s.customer_id THEN 'customer_id'
+            WHEN r.customer_id IS DISTINCT FROM s.customer_id AND NOT {_ONCE_ONE_PERSON} THEN 'customer_id'
             WHEN s.written_on IS NOT NULL AND r.earned_on <> s.written_on THEN 'earned_on'
             WHEN ROW(r.is_own_end, r.good_through) IS DISTINCT FROM ROW(s.is_own_end, s.good_through)
                 THEN 'good_through'
