@@ -56,6 +56,20 @@ class _History:
         """What the postings stand for: `refund:4` of `refund:4:redemption:7`."""
         return {":".join(posting.reference.split(":")[:2]) for posting in self.postings}
 
+    @cached_property
+    def taken_from(self) -> dict[str, int]:
+        """The accounts from which events took points back, by the reference of the event."""
+        return {one.reference: one.source_id for one in self.postings if one.kind == PostingKind.TAKE_BACK}
+
+    @cached_property
+    def given_to(self) -> dict[str, dict[int, int]]:
+        """Of each event that gave points back: the account that got them, by the one that had used them."""
+        found: dict[str, dict[int, int]] = defaultdict(dict)
+        for one in self.postings:
+            if one.kind == PostingKind.GIVE_BACK and one.reverses is not None:
+                found[_giver(one)][one.reverses.source_id] = one.destination_id
+        return found
+
 
 def differences(customer_ids: Collection[int], programmes: Programmes) -> Iterator[tuple[str, int, str]]:
     """(table, row id, what differs) for every posting of these customers that replaying does not give, every visit
@@ -242,21 +256,22 @@ def _entries(
     return entries
 
 
+def _giver(posting: Posting) -> str:
+    """The reference of the event that gave points back: what it gave is named after the use, too."""
+    return posting.reference.removesuffix(f":{posting.reverses.reference}") if posting.reverses else posting.reference
+
+
 def _owner(posting: Posting, states: dict[int, AccountState], history: _History) -> AccountState:
     """The account that an event happened to which gave points back, knowing whose the points were that it gave back.
 
     It is the one from which the event took points back; where it took none there were none to take.
     """
     first = next(iter(states.values()))
-    event = posting.reference.removesuffix(f":{posting.reverses.reference}") if posting.reverses else posting.reference
+    event = _giver(posting)
     owner = AccountState(0, 0, visits=first.visits, spendings=first.spendings)
-    spenders: dict[int, AccountState] = {}
-    for one in history.postings:
-        if one.kind == PostingKind.GIVE_BACK and one.reverses and one.reference.startswith(f"{event}:"):
-            spenders[one.reverses.source_id] = states[one.destination_id]
-        elif one.kind == PostingKind.TAKE_BACK and one.reference == event:
-            owner = states[one.source_id]
-    owner.spenders = spenders
+    if event in history.taken_from:
+        owner = states[history.taken_from[event]]
+    owner.spenders = {user: states[account] for user, account in history.given_to[event].items()}
     return owner
 
 

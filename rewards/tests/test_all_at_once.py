@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from typing import Generic, TypeVar
 
 import pytest
 from django.db import connection
@@ -34,7 +35,25 @@ from rewards.models import Account, AdjustmentReason, Posting, ProgrammeVersion,
 from rewards.tests.rules import SHIPPED
 
 CLIENTS = 32
+T = TypeVar("T")
 SHORT_LIFE = {"policy": "days_after_earning", "days": 3}
+
+
+class Recent(Generic[T]):
+    """The newest of what many threads add, so that a long run needs no more memory than a short one."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._all: list[T] = []
+        self._lock = threading.Lock()
+
+    def append(self, new: T) -> None:
+        with self._lock:
+            self._all = [*self._all[-self._size + 1 :], new]
+
+    def one(self, chance: random.Random) -> T | None:
+        with self._lock:
+            return chance.choice(self._all) if self._all else None
 
 
 class Crowd:
@@ -53,10 +72,10 @@ class Crowd:
         )
         self.gives = AdjustmentReason.objects.filter(direction__in=["adds", "both"]).order_by("id")[0]
         self.takes = AdjustmentReason.objects.filter(direction__in=["takes", "both"]).order_by("id")[0]
-        self.visits: list[Visit] = []
-        self.uses: list[Redemption] = []
-        self.gifts: list[Posting] = []
-        self.sent: list[Callable[[], object]] = []
+        self.visits = Recent[Visit](400)
+        self.uses = Recent[Redemption](30)
+        self.gifts = Recent[Posting](200)
+        self.sent = Recent[Callable[[], object]](20)
         self.outcomes: Counter[str] = Counter()
         self.problems: list[BaseException] = []
 
@@ -78,9 +97,8 @@ class Crowd:
             list(pool.map(client, range(CLIENTS)))
 
     def one(self, chance: random.Random, key: str) -> None:
-        if self.sent and chance.random() < 0.15:
-            action = chance.choice(self.sent[-20:])
-        else:
+        action = self.sent.one(chance) if chance.random() < 0.15 else None
+        if action is None:
             kind = chance.choices(*zip(*KINDS, strict=True))[0]
             chosen = kind(self, chance, key)
             if chosen is None:
@@ -119,21 +137,23 @@ class Crowd:
         return send
 
     def refund(self, chance: random.Random, key: str) -> Callable[[], object] | None:
-        if not self.visits:
+        visit, part = self.visits.one(chance), chance.choice([1, 1, 2, 3])
+        if visit is None:
             return None
-        visit, part = chance.choice(self.visits), chance.choice([1, 1, 2, 3])
         cents = max(visit.net_cents // part, 1)
         return lambda: refund_visit(visit=visit, net_cents=cents, receipt_id=f"b{key}", by=None)
 
     def void(self, chance: random.Random, key: str) -> Callable[[], object] | None:
-        if not self.visits:
+        visit, by = self.visits.one(chance), chance.choice(self.managers)
+        if visit is None:
             return None
-        visit, by = chance.choice(self.visits), chance.choice(self.managers)
         return lambda: void_visit(visit=visit, reason="Typed twice", by=by)
 
     def use(self, chance: random.Random, key: str) -> Callable[[], object]:
         customer = chance.choice(self.customers)
-        own = [visit for visit in self.visits[-60:] if visit.customer_id == customer.pk]
+        # Merges change whose a visit is: points are used on moved ones too, and some come back after the merge's undo.
+        standing = Customer.objects.get(pk=customer.pk).current
+        own = list(Visit.objects.filter(customer=standing, voided_at__isnull=True).order_by("-pk")[:5])
         visit = chance.choice(own) if own else None
 
         def send() -> None:
@@ -146,9 +166,9 @@ class Crowd:
         return send
 
     def undo_use(self, chance: random.Random, key: str) -> Callable[[], object] | None:
-        if not self.uses:
+        use = self.uses.one(chance)
+        if use is None:
             return None
-        use = chance.choice(self.uses[-30:])
         return lambda: undo_redemption(redemption=use, by=None)
 
     def give(self, chance: random.Random, key: str) -> Callable[[], object]:
@@ -158,9 +178,9 @@ class Crowd:
         )
 
     def take(self, chance: random.Random, key: str) -> Callable[[], object] | None:
-        if not self.gifts:
+        gift = self.gifts.one(chance)
+        if gift is None:
             return None
-        gift = chance.choice(self.gifts)
         return lambda: reverse_goodwill(posting=gift, reference=f"undo:{gift.reference}", by=None)
 
     def adjust(self, chance: random.Random, key: str) -> Callable[[], object]:

@@ -12,7 +12,7 @@ import pytest
 from pytest_django import DjangoDbBlocker
 
 from loyaltycrm.local.fixtures import cloning
-from rewards.tests.model.story import Story
+from rewards.tests.model.telling import tell
 
 CHAPTER = 500
 LONG_CHAPTER = 2_000
@@ -20,13 +20,13 @@ LONG_CHAPTER = 2_000
 
 @pytest.mark.parametrize("seed", range(1, 5))
 def test_two_thousand_operations(committed_db: str, seed: int) -> None:
-    Story(seed, CHAPTER).tell()
+    tell(seed, CHAPTER)
 
 
 @pytest.mark.faults
 @pytest.mark.parametrize("seed", range(101, 111))
 def test_twenty_thousand_operations(committed_db: str, seed: int) -> None:
-    Story(seed, LONG_CHAPTER).tell()
+    tell(seed, LONG_CHAPTER)
 
 
 @pytest.mark.soak
@@ -40,9 +40,9 @@ def test_a_million_operations(
     with django_db_blocker.unblock():
         for seed in range(first, first + chapters):
             with cloning.temporary_clone(database_template):
-                Story(seed, LONG_CHAPTER).tell()
+                tell(seed, LONG_CHAPTER)
 
 
 @pytest.mark.skipif("LEDGER_SEED" not in os.environ, reason="LEDGER_SEED names the story to replay")
 def test_replay_one_seed(committed_db: str) -> None:
-    Story(int(os.environ["LEDGER_SEED"]), int(os.environ.get("OPERATIONS", CHAPTER))).tell()
+    tell(int(os.environ["LEDGER_SEED"]), int(os.environ.get("OPERATIONS", CHAPTER)))

@@ -65,8 +65,8 @@ class Ledger:
         if policy.bonus == policy.earned:
             bonus = 0
         account = self.accounts[owner]
-        self._credit(account, "earn", sale.earned - bonus, f"sale {name}", policy.earned, at, day, opens_on)
-        self._credit(account, "earn", bonus, f"sale {name}", policy.bonus, at, day, opens_on)
+        self.credit(account, "earn", sale.earned - bonus, f"sale {name}", policy.earned, at, day, opens_on)
+        self.credit(account, "earn", bonus, f"sale {name}", policy.bonus, at, day, opens_on)
         if sale.earned:
             self._prolong(account, day)
         return sale.earned
@@ -114,17 +114,7 @@ class Ledger:
     def use(self, owner: str, points: int, *, at: datetime, day: date, sale_name: str | None) -> Use:
         """Spend available points, soonest expiry first."""
         account = self.account(owner)
-        if points > account.available(day):
-            raise NotAllowed
-        self.begin(account, day)
-        use = Use(account.name, points, [], at)
-        for lot in account.usable(day):
-            part = min(lot.left, points)
-            lot.left -= part
-            points -= part
-            if part:
-                use.draws.append(Draw(lot, part))
-        account.moved["redeem"] += use.points
+        use = self.spend(account, "redeem", points, at, day)
         self._prolong(account, day)
         if sale_name is not None:
             self.sales[sale_name].uses.append(use)
@@ -143,17 +133,14 @@ class Ledger:
         account = self.account(owner)
         self.goodwill[name] = (account.name, points, False)
         life = self.policy(day).goodwill
-        self._credit(account, "goodwill", points, f"goodwill {name}", life, at, day, day)
+        self.credit(account, "goodwill", points, f"goodwill {name}", life, at, day, day)
 
     def take_goodwill(self, name: str, *, at: datetime, day: date) -> None:
         """Goodwill taken back: from its own lot, then in spending order, the rest owed."""
         owner, points, taken = self.goodwill[name]
         assert not taken
         self.goodwill[name] = (owner, points, True)
-        account = self.account(owner)
-        self.begin(account, day)
-        due = points - self._lapsed(f"goodwill {name}")
-        self._take_back(account, due, f"goodwill {name}", day, ARREARS)
+        self.take_gift(f"goodwill {name}", points, owner, day)
 
     def sweep(self, today: date) -> None:
         """The end of every lot that was last good before today."""
@@ -215,14 +202,38 @@ class Ledger:
                 lot.lapsed += lot.left
                 lot.left = 0
 
-    def _credit(
+    def spend(self, account: Account, kind: str, points: int, at: datetime, day: date) -> Use:
+        """Take available points, soonest expiry first."""
+        if points > account.available(day):
+            raise NotAllowed
+        self.begin(account, day)
+        use = Use(account.name, points, [], at)
+        for lot in account.usable(day):
+            part = min(lot.left, points)
+            lot.left -= part
+            points -= part
+            if part:
+                use.draws.append(Draw(lot, part))
+        account.moved[kind] += use.points
+        return use
+
+    def take_gift(self, root: str, points: int, owner: str, day: date) -> None:
+        """Take back what was given: from its own lot, then in spending order, the rest owed; not what lapsed of it."""
+        account = self.account(owner)
+        self.begin(account, day)
+        self._take_back(account, points - self._lapsed(root), root, day, ARREARS)
+
+    def credit(
         self, account: Account, kind: str, points: int, root: str, life: Life, at: datetime, day: date, opens_on: date
-    ) -> None:
+    ) -> Lot | None:
+        """A new lot, good for a life; what is owed is repaid out of it first. None for no points."""
         self.begin(account, day)
         if not points:
-            return
+            return None
         account.moved[kind] += points
-        self._open(account, points, root, at, day, opens_on, life.last_day(day)).idle_days = life.idle_days
+        lot = Lot(0, root, at, day, opens_on, life.last_day(day), points, first_holder=account.name)
+        lot.idle_days = life.idle_days
+        return self._add(account, lot)
 
     def _prolong(self, account: Account, day: date) -> None:
         """Let activity on a day move the end of what is there."""
@@ -232,13 +243,6 @@ class Ledger:
 
     def _lapsed(self, root: str) -> int:
         return sum(lot.lapsed for lot in self.lots if lot.root == root)
-
-    def _open(
-        self, account: Account, points: int, root: str, at: datetime, day: date, opens_on: date, last_day: date | None
-    ) -> Lot:
-        """A new lot; what is owed is repaid out of it first."""
-        lot = Lot(0, root, at, day, opens_on, last_day, points, first_holder=account.name)
-        return self._add(account, lot)
 
     def _add(self, account: Account, lot: Lot) -> Lot:
         repaid = min(lot.left, account.arrears)

@@ -1,10 +1,14 @@
-"""Two customers of the model found to be one person, and parted again (ADR 12 where the specification leaves room).
+"""Two customers of the model found to be one person, and parted again: from the words of the specification (point 12
+of its section on points) and, where those leave room, of the decision on merges (ADR 12).
 
-- A merge moves every lot as it is; whoever owes is first paid out of the other's points, and what those lack is taken
-  over. Undone, of the survivor's lots those go back that came with the merge or later and hold points that were first
-  given to the merged customer or to one merged into them. Arrears taken over go back as far as they are still owed;
-  points that settled the other's arrears return, unless their time is over, and are owed again.
-- Points never move while the other side owes: they repay first.
+- Merging moves points, each lot with its expiry. Arrears are settled out of the other's points; what those lack is
+  taken over: whoever survives owes it from then on.
+- Undone, what remains of the moved lots goes back. These are the survivor's lots that came with the merge or later and
+  hold points that the merged customer, or one merged into them, was the first to have.
+- Arrears taken over go back as far as they are still owed. Points that settled the other's arrears return, unless their
+  time is over, and are owed again.
+- What was spent meanwhile stays spent, and if it is given back, it is whoever spent it who gets it (`Use.owner`).
+- Merges are undone newest first where they share the survivor. Arrears and usable points are never side by side.
 """
 
 from __future__ import annotations
@@ -17,83 +21,99 @@ from rewards.tests.model.ledger import Ledger
 
 
 @dataclass
-class Settled:
-    """Arrears of one side settled by the other: out of a lot, or taken over."""
+class Paid:
+    """Points of one side's lot that settled the other's arrears."""
 
     payer: Account
+    debtor: Account
+    lot: Lot
     points: int
-    lot: Lot | None
 
 
 @dataclass
 class Merge:
-    """One merge that stands or stood."""
+    """One merge that stands or stood; `family` are the names that lead to the merged customer."""
 
     survivor: Account
     merged: Account
-    lots_before: int
-    family: set[str]
-    settled: list[Settled] = field(default_factory=list)
+    family: frozenset[str]
+    newest_lot: int
+    paid: list[Paid] = field(default_factory=list)
+    taken_over: int = 0
     undone: bool = False
 
+    def brought(self, lot: Lot) -> bool:
+        """Whether a lot of the survivor's holds points that are the merged customer's."""
+        return lot.number > self.newest_lot and lot.first_holder in self.family
 
-def merge(ledger: Ledger, merges: list[Merge], survivor_name: str, merged_name: str, *, day: date) -> Merge:
-    """Make two customers one; what is of `merged_name` is the survivor's from now on. Asked again it is the same."""
-    survivor, merged = ledger.accounts[survivor_name], ledger.accounts[merged_name]
-    for one in merges:
-        if not one.undone and one.survivor is survivor and one.merged is merged:
-            return one
-    if survivor is merged or survivor.merged_into is not None or merged.merged_into is not None:
-        raise NotAllowed
-    ledger.begin(survivor, day)
-    ledger.begin(merged, day)
-    family = {name for name in ledger.accounts if ledger.account(name) is merged}
-    done = Merge(survivor, merged, len(ledger.lots), family)
-    for lot in merged.to_take(day):
+
+class Merges:
+    """All merges of one shop, in their order."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self.all: list[Merge] = []
+
+    def standing(self) -> list[Merge]:
+        return [one for one in self.all if not one.undone]
+
+    def merge(self, survivor_name: str, merged_name: str, *, day: date) -> Merge:
+        """Make two customers one; what is of the merged one is the survivor's now. Asked again, it is the same."""
+        survivor, merged = self.ledger.accounts[survivor_name], self.ledger.accounts[merged_name]
+        for one in self.standing():
+            if one.survivor is survivor and one.merged is merged:
+                return one
+        if survivor is merged or survivor.merged_into is not None or merged.merged_into is not None:
+            raise NotAllowed
+        for account in (survivor, merged):
+            self.ledger.begin(account, day)
+        family = frozenset(name for name in self.ledger.accounts if self.ledger.account(name) is merged)
+        done = Merge(survivor, merged, family, len(self.ledger.lots))
+        for lot in merged.to_take(day):
+            if repaid := min(lot.left, survivor.arrears):
+                done.paid.append(Paid(merged, survivor, lot, repaid))
+            self._move(lot, survivor)
+        for lot, points in self._take(survivor, merged.arrears, day):
+            done.paid.append(Paid(survivor, merged, lot, points))
+            merged.arrears -= points
+        done.taken_over, merged.arrears = merged.arrears, 0
+        survivor.arrears += done.taken_over
+        merged.merged_into = survivor_name
+        self.all.append(done)
+        return done
+
+    def undo(self, done: Merge, *, day: date) -> None:
+        """Part them; later merges that the survivor took part in are undone first."""
+        later = self.all[self.all.index(done) + 1 :]
+        if done.undone or any(not one.undone and done.survivor in (one.survivor, one.merged) for one in later):
+            raise NotAllowed
+        done.undone, done.merged.merged_into = True, None
+        self.ledger.begin(done.survivor, day)
+        for lot in done.survivor.to_take(day):
+            if done.brought(lot):
+                self._move(lot, done.merged)
+        still_owed = min(done.taken_over, done.survivor.arrears)
+        done.survivor.arrears -= still_owed
+        self._owe(done.merged, still_owed, day)
+        for one in done.paid:
+            if not one.lot.is_over(day):
+                self._owe(one.debtor, one.points, day)
+                self.ledger.carry_on(one.lot, one.points, one.payer)
+
+    def _move(self, lot: Lot, account: Account) -> None:
         points, lot.left = lot.left, 0
-        if survivor.arrears:
-            done.settled.append(Settled(merged, min(points, survivor.arrears), lot))
-        ledger.carry_on(lot, points, survivor)
-    owed, merged.arrears = merged.arrears, 0
-    for paid_from, points in _owe(survivor, owed, day):
-        done.settled.append(Settled(survivor, points, paid_from))
-    merged.merged_into = survivor_name
-    merges.append(done)
-    return done
+        self.ledger.carry_on(lot, points, account)
 
-
-def undo_merge(ledger: Ledger, merges: list[Merge], done: Merge, *, day: date) -> None:
-    """Part them; later merges that the survivor took part in are undone first."""
-    survivor, merged = done.survivor, done.merged
-    later = merges[merges.index(done) + 1 :]
-    if done.undone or any(not one.undone and survivor in (one.survivor, one.merged) for one in later):
-        raise NotAllowed
-    done.undone = True
-    merged.merged_into = None
-    ledger.begin(survivor, day)
-    for lot in survivor.to_take(day):
-        if lot.number > done.lots_before and lot.first_holder in done.family:
-            points, lot.left = lot.left, 0
-            ledger.carry_on(lot, points, merged)
-    for one in done.settled:
-        if one.lot is None:
-            still = min(one.points, survivor.arrears)
-            survivor.arrears -= still
-            _owe(merged, still, day)
-    for one in done.settled:
-        if one.lot is not None and not one.lot.is_over(day):
-            _owe(merged if one.payer is survivor else survivor, one.points, day)
-            ledger.carry_on(one.lot, one.points, one.payer)
-
-
-def _owe(account: Account, points: int, day: date) -> list[tuple[Lot | None, int]]:
-    """Take points from an account's lots, and let it owe the rest. Gives what came from where."""
-    taken: list[tuple[Lot | None, int]] = []
-    for lot in account.to_take(day):
-        part = min(lot.left, points)
-        lot.left -= part
-        points -= part
-        if part:
+    def _take(self, account: Account, points: int, day: date) -> list[tuple[Lot, int]]:
+        """Take points from an account's lots as far as they go."""
+        taken = []
+        for lot in account.to_take(day):
+            part = min(lot.left, points)
+            lot.left -= part
+            points -= part
             taken.append((lot, part))
-    account.arrears += points
-    return [*taken, (None, points)] if points else taken
+        return [(lot, part) for lot, part in taken if part]
+
+    def _owe(self, account: Account, points: int, day: date) -> None:
+        """Take points from an account's lots; it owes the rest."""
+        account.arrears += points - sum(part for _lot, part in self._take(account, points, day))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import date, datetime
+from pathlib import Path
 from typing import Any
 
 from django.db import connection
@@ -15,17 +16,21 @@ from loyaltycrm.core.actions.staff import add_person
 from loyaltycrm.core.actions.stores import add_store
 from loyaltycrm.core.errors import Conflict, Refused
 from loyaltycrm.core.models import Role, Store
+from loyaltycrm.core.tests.importing import imported, write_table
 from loyaltycrm.shop.actions.merging import merge_customers, undo_merge
 from loyaltycrm.testing import PASSWORD
+from rewards.actions.adjusting import adjust_points, approve_adjustment, decline_adjustment, reverse_adjustment
 from rewards.actions.earning import record_visit, refund_visit, undo_visit
 from rewards.actions.expiry import sweep_expired
 from rewards.actions.goodwill import post_goodwill, reverse_goodwill
 from rewards.actions.redeeming import undo_redemption, use_reward
 from rewards.actions.tiers import review_due_tiers
-from rewards.models import Posting, ProgrammeVersion, Redemption, Reward
+from rewards.actions.voiding import void_visit
+from rewards.models import Adjustment, AdjustmentReason, AdjustmentStatus, Posting, ProgrammeVersion, Redemption, Reward
 from rewards.queries import Balance, balances, tier_of
 from rewards.tests.model.policy import Life, Policy, Rule
 
+MANAGERS = ("dace", "ilona")
 REFUSALS = (Refused, Conflict)
 STORES = {"riga": "Europe/Riga", "lisbon": "Europe/Lisbon", "samara": "Europe/Samara"}
 COSTS = (20, 120, 500)
@@ -109,7 +114,8 @@ day = date.fromisoformat
 class RealShop:
     """Rows by the model's names."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.stores: dict[str, Store] = {
             name: add_store(code=name, name=name, time_zone=zone, by=None) for name, zone in STORES.items()
         }
@@ -119,20 +125,28 @@ class RealShop:
             )
             for cost in COSTS
         }
-        self.manager = add_person(
-            email="dace@example.com",
-            name="Dace Kalniņa",
-            role=Role.MANAGER,
-            stores=Store.objects.all(),
-            password=PASSWORD,
-            by=None,
-        )
+        self.managers = {
+            name: add_person(
+                email=f"{name}@example.com",
+                name=f"{name} Kalniņa",
+                role=Role.MANAGER,
+                stores=Store.objects.all(),
+                password=PASSWORD,
+                by=None,
+            )
+            for name in MANAGERS
+        }
+        self.manager = self.managers[MANAGERS[0]]
+        self.reasons = [
+            AdjustmentReason.objects.filter(direction__in=[one, "both"]).order_by("id")[0] for one in ("adds", "takes")
+        ]
         self.customers: dict[str, Customer] = {}
         self.merges: list[Merge] = []
         self.visits: dict[str, Visit] = {}
         self.refunds: dict[str, Refund] = {}
         self.uses: dict[str, Redemption] = {}
         self.goodwill: dict[str, Posting] = {}
+        self.adjustments: dict[str, Adjustment] = {}
 
     def sign(self, policy: Policy, starts_on: date) -> None:
         number = ProgrammeVersion.objects.count() + 1
@@ -166,6 +180,9 @@ class RealShop:
     def undo_sale(self, sale: str) -> None:
         undo_visit(visit=self.visits[sale], by=None)
 
+    def void(self, sale: str) -> None:
+        void_visit(visit=self.visits[sale], reason="Typed twice", by=self.manager)
+
     def use(self, name: str, owner: str, store: str, cost: int, sale: str | None) -> None:
         self.uses[name] = use_reward(
             customer=self.customers[owner],
@@ -186,6 +203,34 @@ class RealShop:
 
     def take_goodwill(self, name: str) -> None:
         reverse_goodwill(posting=self.goodwill[name], reference=f"undo:goodwill:{name}", by=None)
+
+    def adjust(self, name: str, owner: str, points: int, by: str) -> bool:
+        """Whether the points moved at once."""
+        self.adjustments[name] = adjust_points(
+            customer=self.customers[owner],
+            points=points,
+            reason=self.reasons[points < 0],
+            note="Counted again",
+            key=name,
+            by=self.managers[by],
+        )
+        return self.adjustments[name].status == AdjustmentStatus.POSTED
+
+    def approve(self, name: str, by: str) -> None:
+        approve_adjustment(adjustment=self.adjustments[name], by=self.managers[by])
+
+    def decline(self, name: str) -> None:
+        decline_adjustment(adjustment=self.adjustments[name], note="Not so", by=self.manager)
+
+    def reverse_adjustment(self, name: str) -> None:
+        reverse_adjustment(adjustment=self.adjustments[name], note="Not so", by=self.manager)
+
+    def open_with(self, name: str, owner: str, points: int, earned_on: date, end: str) -> dict[str, int]:
+        """What became of the one row of the file: accepted, unchanged, refused or a conflict."""
+        columns = ("customer_id", "points", "good_through", "earned_on", "reference")
+        row = (self.customers[owner].external_id, points, end, earned_on.isoformat(), name)
+        file = write_table(self.folder / "balances.csv", columns, [row])
+        return imported("import_balances", file).counts("balances")
 
     def merge(self, survivor: str, merged: str) -> None:
         pair = {"survivor": self.customers[survivor], "merged": self.customers[merged]}
