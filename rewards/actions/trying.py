@@ -10,7 +10,7 @@ from typing import Any
 from customers.models import Customer
 from loyaltycrm.core.models import Company
 from loyaltycrm.lib.translated import pick
-from rewards.actions.assessing import load_assessor
+from rewards.actions.assessing import load_assessor, with_categories
 from rewards.discounts import discount_for
 from rewards.programme import Basket, BasketLine, Programme, Programmes, load_programmes
 from rewards.programme.benefits import Discount
@@ -23,7 +23,7 @@ _NOBODY = 0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TriedVisit:
-    """A visit as it is typed. `amount_cents` is before a volume discount; `category` is that of all its goods."""
+    """A visit as it is typed. `amount_cents` is before a volume discount; `lines` are the goods, where told."""
 
     amount_cents: int
     day: date
@@ -31,7 +31,7 @@ class TriedVisit:
     store: str = ""
     channel: str = "till"
     payment_method: str = ""
-    category: str = ""
+    lines: tuple[BasketLine, ...] = ()
     paid_with_points_cents: int = 0
 
 
@@ -99,7 +99,7 @@ def _assessed(visit: TriedVisit, net_cents: int, customer: Customer | None, prog
         store=visit.store,
         channel=visit.channel,
         payment_method=visit.payment_method,
-        lines=(BasketLine(net_cents, category=visit.category),) if visit.category else (),
+        lines=with_categories(visit.lines),
         paid_with_points_cents=min(visit.paid_with_points_cents, net_cents),
     )
     customer_id = customer.pk if customer else _NOBODY

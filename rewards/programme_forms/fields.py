@@ -41,6 +41,25 @@ class LinesField(forms.Field):
             raise ValidationError(_("Remove the characters that cannot be seen"))
 
 
+class QuantityField(forms.Field):
+    """How much of something, as 2 or 0.35, cleaned to a decimal above 0 with at most three places."""
+
+    widget = forms.TextInput
+
+    def widget_attrs(self, widget: forms.Widget) -> dict[str, Any]:
+        return {"inputmode": "decimal", "autocomplete": "off", "maxlength": 9}
+
+    def to_python(self, value: Any) -> Decimal | None:
+        text = "" if value is None else str(value).strip()
+        if not text:
+            return None
+        found = _DECIMAL.fullmatch(text) if text.isascii() else None
+        quantity = Decimal(f"{found[1]}.{found[2] or 0}") if found else Decimal(0)
+        if not quantity:
+            raise ValidationError(_("Enter a quantity, for example 2 or 0.35"))
+        return quantity
+
+
 class FactorField(forms.Field):
     """A multiplier of 1 or more, as 2, 1.5 or 4/3, cleaned to an exact fraction."""
 

@@ -12,12 +12,12 @@ import time_machine
 from django.test import Client
 from django.urls import reverse
 
-from customers.models import Customer, Visit
+from customers.models import Customer, Product, Visit
 from loyaltycrm.core.models import AuditEvent, Company, Store, User
 from rewards.actions.earning import preview_visit, record_visit
 from rewards.actions.trying import TriedVisit, try_visit, with_draft
 from rewards.models import Lot, Posting, ProgrammeDraft, RuleBudget, SaleFacts
-from rewards.programme import load_programmes
+from rewards.programme import BasketLine, load_programmes
 from rewards.tests.drafts import draft_of, rules_with, signed
 
 pytestmark = pytest.mark.django_db
@@ -78,7 +78,11 @@ def test_what_is_missing_follows_the_rules_of_each_side(anna: Customer, monday: 
         ({"gives": {"kind": "bonus", "points": 7}, "when": {"tiers": ["gold"]}}, {}, 0),
         ({"gives": {"kind": "bonus", "points": 7}, "when": {"stores": ["BARONA"]}}, {"store": "BARONA"}, 7),
         ({"gives": {"kind": "bonus", "points": 7}, "when": {"stores": ["BARONA"]}}, {}, 0),
-        ({"gives": {"kind": "times", "numerator": 2}, "when": {"categories": ["Bread"]}}, {"category": "bread"}, 24),
+        (
+            {"gives": {"kind": "times", "numerator": 2}, "when": {"categories": ["Bread"]}},
+            {"lines": (BasketLine(1_245, category="bread"), BasketLine(1_245, category="Milk"))},
+            12,
+        ),
         ({"gives": {"kind": "bonus", "points": 9}, "cap": {"points": 4, "per": "day"}}, {}, 4),
         ({"gives": {"kind": "bonus", "points": 9}, "budget_points": 5}, {}, 5),
         ({"gives": {"kind": "bonus", "points": 9}, "when": {"weekdays": [1]}}, {}, 0),
@@ -137,6 +141,26 @@ def trial_page(browser: Client, draft: ProgrammeDraft, **asked: str) -> str:
     return unescape(answer.content.decode()).replace("\u00a0", " ")
 
 
+def test_a_basket_of_several_goods(signed_in: Browser, anna: Customer, dace: User, monday: date) -> None:
+    """2 × 4.50 and 0.5 × 3.01 of bread are 10.51, milk 5.00: of 15 points, 10.51 of 15.51 are doubled: 10.16 more."""
+    Product.objects.create(product_id="B-1", department="", category="Bread", name="Rye", brand="", package="")
+    bread = {"gives": {"kind": "times", "numerator": 2}, "when": {"categories": ["Bread"]}}
+    draft = draft_of(rules_giving(bread), starts_on=monday, by=dace)
+    goods = {
+        "product_0": "B-1", "quantity_0": "2", "price_0": "4.50",
+        "category_1": "bread", "quantity_1": "0,5", "price_1": "3,01",
+        "category_4": "Milk", "price_4": "5",
+    }  # fmt: skip
+    browser = signed_in(dace)
+    asked = {"q": "A-1001", "day": monday.isoformat(), "channel": "till"}
+    page = trial_page(browser, draft, amount="", **asked, **goods)
+    assert "25 points instead of 15 points" in page
+    assert "Goods, line 7" in page
+    assert "Goods, line 8" not in page
+    dearer = trial_page(browser, draft, amount="31.02", **asked, **goods)
+    assert "41 points instead of 31 points" in dearer
+
+
 def test_the_page_asks_whom(signed_in: Browser, ilze: Customer, peteris: Customer, dace: User, monday: date) -> None:
     draft = draft_of(rules_giving(TRIPLE_FOR_GOLD), starts_on=monday, by=dace)
     browser = signed_in(dace)
@@ -152,7 +176,13 @@ def test_the_page_asks_whom(signed_in: Browser, ilze: Customer, peteris: Custome
 @pytest.mark.parametrize(
     ("asked", "said"),
     [
-        ({"amount": ""}, "Enter the amount paid, for example 24.90"),
+        ({"amount": ""}, "Enter the amount paid, for example 24.90, or the goods below."),
+        ({"category_0": "Bread"}, "Enter the price of one"),
+        ({"product_1": "no-such", "price_1": "1"}, "No product has this number."),
+        ({"price_0": "1", "quantity_0": "0"}, "Enter a quantity, for example 2 or 0.35"),
+        ({"price_0": "1", "quantity_0": "-2"}, "Enter a quantity"),
+        ({"price_0": "1", "quantity_0": "1e3"}, "Enter a quantity"),
+        ({"price_0": "Infinity"}, "Enter an amount"),
         ({"amount": "NaN"}, "Enter an amount"),
         ({"day": "31.02.2026"}, "Enter a date"),
         ({"day": ""}, "Fill in this field: Day"),

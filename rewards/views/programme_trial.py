@@ -22,7 +22,7 @@ from rewards.programme import load_programmes
 from rewards.programme_forms.trial import TrialForm
 from rewards.views.programme_drafts import draft_or_404
 
-_ASKED = ("amount", "q", "customer")
+_ASKED = ("amount", "q", "customer", "day")
 
 
 @require_safe
