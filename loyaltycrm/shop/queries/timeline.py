@@ -1,13 +1,15 @@
-"""One customer's timeline: visits, points, offers, tickets, surveys and consents in one list, newest first.
+"""One customer's timeline: visits, points, offers, memberships, promises, tickets and more in one list, newest first.
 
 One UNION finds the page's places; each kind is then read whole, so the number of queries does not grow.
 """
+
+# ruff: noqa: S608  (the statements are put together from names in this code, values are parameters)
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from itertools import groupby
 from typing import Any
 
@@ -22,13 +24,23 @@ from loyaltycrm.core.models import Company, Store, User
 from loyaltycrm.core.permissions import Permission, allowed
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.translated import pick
-from loyaltycrm.shop.queries.timeline_points import Accounts, Entry, accounts_of, as_number, moves_of, read_postings
+from loyaltycrm.shop.queries import timeline_owed
+from loyaltycrm.shop.queries.timeline_points import (
+    Accounts,
+    Entry,
+    Place,
+    accounts_of,
+    as_number,
+    moves_of,
+    read_postings,
+)
 from rewards.models import Delivery, DeliveryStatus, Posting, PostingKind, Redemption
 
 PAGE_SIZE = 25
-KINDS = ("visits", "points", "offers", "tickets", "surveys", "consents")
+KINDS = ("visits", "points", "offers", "memberships", "promises", "tickets", "surveys", "consents")
 
-_SOURCES = """
+_SOURCES = (
+    """
     SELECT 'visits' AS kind, 'visit' AS what, v.id, v.occurred_at AS at, 1 AS rank
       FROM customers_visit v WHERE v.customer_id = %(customer)s::bigint
     UNION ALL SELECT 'visits', 'undone', v.id, v.voided_at, 4
@@ -57,6 +69,8 @@ _SOURCES = """
     UNION ALL SELECT 'consents', 'consent', c.id, c.occurred_at, 1
       FROM customers_consentevent c WHERE c.customer_id = %(customer)s::bigint
 """
+    + timeline_owed.SOURCES
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,32 +102,44 @@ def timeline(customer: Customer, *, user: User, kind: str = "", page: int = 1) -
     """
     stores = set(Store.objects.for_staff(user).values_list("id", flat=True))
     accounts = accounts_of(customer)
-    values: dict[str, Any] = {"customer": customer.pk, "stores": list(stores), "accounts": list(accounts)}
+    company = Company.current()
+    values: dict[str, Any] = {
+        "customer": customer.pk,
+        "stores": list(stores),
+        "accounts": list(accounts),
+        "zone": company.time_zone,
+        "today": company.today(),
+    }
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT kind, count(*) FROM ({_SOURCES}) entries GROUP BY 1", values)  # noqa: S608
+        cursor.execute(f"SELECT kind, count(*) FROM ({_SOURCES}) entries GROUP BY 1", values)
         found = dict(cursor.fetchall())
         counts = {name: found.get(name, 0) for name in KINDS}
         wanted = counts.get(kind, sum(counts.values())) if kind else sum(counts.values())
         pages = max(-(-wanted // PAGE_SIZE), 1)
         page = min(max(page, 1), pages)
         cursor.execute(
-            f"""SELECT what, id FROM ({_SOURCES}) entries WHERE %(kind)s::text IN ('', kind)
-                ORDER BY at DESC, rank DESC, id DESC LIMIT %(size)s::int OFFSET %(skip)s::int""",  # noqa: S608
+            f"""SELECT what, id, at FROM ({_SOURCES}) entries WHERE %(kind)s::text IN ('', kind)
+                ORDER BY at DESC, rank DESC, id DESC LIMIT %(size)s::int OFFSET %(skip)s::int""",
             {**values, "kind": kind, "size": PAGE_SIZE, "skip": (page - 1) * PAGE_SIZE},
         )
         places = cursor.fetchall()
     entries = _read(places, customer, accounts, stores, may_correct=allowed(user, Permission.CORRECT_POINTS))
-    zone = Company.current().zone
-    days = [Day(day, list(some)) for day, some in groupby(entries, key=lambda entry: entry.at.astimezone(zone).date())]
+    by_day = groupby(entries, key=lambda entry: entry.at.astimezone(company.zone).date())
+    days = [Day(day, list(some)) for day, some in by_day]
     return Timeline(days, counts, page, pages)
 
 
 def _read(
-    places: list[tuple[str, int]], customer: Customer, accounts: Accounts, stores: set[int], *, may_correct: bool
+    found: list[tuple[str, int, datetime]],
+    customer: Customer,
+    accounts: Accounts,
+    stores: set[int],
+    *,
+    may_correct: bool,
 ) -> list[Entry]:
-    ids: dict[str, list[int]] = {}
-    for what, row_id in places:
-        ids.setdefault(what, []).append(row_id)
+    places: dict[str, list[Place]] = {}
+    for what, row_id, at in found:
+        places.setdefault(what, []).append(Place(row_id, at))
     known: dict[tuple[str, int], Entry] = {}
     readers: dict[str, Callable[[list[int]], Iterable[tuple[int, Entry]]]] = {
         "visit": lambda some: _visits(some, customer, accounts, stores, may_void=may_correct),
@@ -128,9 +154,13 @@ def _read(
         "survey": lambda some: _surveys(some, stores),
         "consent": _consents,
     }
-    for what, some in ids.items():
-        known.update(((what, row_id), entry) for row_id, entry in readers[what](some))
-    return [known[place] for place in places]
+    for what, some in places.items():
+        if what in timeline_owed.WHATS:
+            read = timeline_owed.read_owed(what, some, stores)
+        else:
+            read = readers[what]([place.row_id for place in some])
+        known.update(((what, row_id), entry) for row_id, entry in read)
+    return [known[what, row_id] for what, row_id, _at in found]
 
 
 def _visits(

@@ -40,6 +40,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where an entry stands in the timeline: the row that it tells of, and when."""
+
+    row_id: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Move:
     """What a posting did to an account: the change of its balance and what it left."""
 

@@ -57,6 +57,8 @@ def profile(request: HttpRequest, pk: int) -> HttpResponse:
         "visits": _("Visits"),
         "points": _("Points"),
         "offers": _("Offers"),
+        "memberships": _("Memberships"),
+        "promises": _("Promises"),
         "tickets": _("Tickets"),
         "surveys": _("Surveys"),
         "consents": _("Consent"),
