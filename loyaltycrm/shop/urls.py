@@ -5,6 +5,7 @@ from loyaltycrm.shop.views.api_reference import api_reference
 from loyaltycrm.shop.views.company import company
 from loyaltycrm.shop.views.customers import customers, customers_export
 from loyaltycrm.shop.views.home import home
+from loyaltycrm.shop.views.lots import lots_export
 from loyaltycrm.shop.views.members import members, members_export
 from loyaltycrm.shop.views.memberships import cancel
 from loyaltycrm.shop.views.overview import overview, overview_export
@@ -26,6 +27,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("customers/at-risk/", at_risk, name="at_risk"),
     path("customers/at-risk/export/", at_risk_export, name="at_risk_export"),
     path("customers/<int:pk>/", profile, name="profile"),
+    path("customers/<int:pk>/lots/export/", lots_export, name="lots_export"),
     path("memberships/", members, name="members"),
     path("memberships/export/", members_export, name="members_export"),
     path("customers/<int:pk>/merge/", merging.find, name="merge_find"),

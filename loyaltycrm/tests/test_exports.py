@@ -37,7 +37,7 @@ LISTS = {
     "core:webhooks_export": "webhook receivers",
     "core:webhook_log_export": "webhook log",
 }
-OF_ONE = {"rewards:run_export": [1], "rewards:partner_statement_export": [1]}
+OF_ONE = {"shop:lots_export": [1], "rewards:run_export": [1], "rewards:partner_statement_export": [1]}
 
 
 def test_no_export_is_left_out() -> None:

@@ -423,3 +423,25 @@ def test_the_list_of_versions_as_a_file(browser: Client, dace: User, admin: User
         f"2,{soon},yes,Points are worth more,Dace Krūmiņa,Aivars Lācis",
         f"3,{soon},no,Points are worth more,Aivars Lācis,Dace Krūmiņa",
     ]
+
+
+def test_the_list_of_versions_is_filtered_and_sorted(browser: Client, dace: User, admin: User, soon: date) -> None:
+    signed(worth(600), starts_on=soon, asked_by=dace, by=admin)
+    signed(worth(700), starts_on=soon, asked_by=admin, by=dace)
+
+    def numbers(**asked: str) -> list[int]:
+        page = browser.get(reverse("rewards:programme"), asked)
+        assert page.status_code == 200
+        shown = [row.record.number for row in page.context["table"].paginated_rows]
+        answer: Any = browser.get(reverse("rewards:programme_export"), asked)
+        lines = b"".join(answer.streaming_content).decode("utf-8-sig").splitlines()[1:]
+        assert sorted(shown) == [int(line.split(",")[0]) for line in lines]
+        return shown
+
+    assert numbers() == [3, 2, 1]
+    assert [numbers(state=state) for state in ("in_force", "coming", "replaced", "over")] == [[1], [3], [2], []]
+    assert numbers(q="lācis") == [3, 2]
+    assert numbers(q="as shipped") == [1]
+    assert numbers(sort="signed_by", q="worth") == [2, 3]
+    assert numbers(sort="-signed_by", q="worth") == [3, 2]
+    assert numbers(state="nonsense") == [3, 2, 1]

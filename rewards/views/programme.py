@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from datetime import date
-from typing import Any
-
-import django_tables2 as tables
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from loyaltycrm.core.access import asks_password_again
-from loyaltycrm.core.actions.exports import record_export
 from loyaltycrm.core.actions.idempotency import once
 from loyaltycrm.core.forms import one_time_key
 from loyaltycrm.core.models import Company
 from loyaltycrm.core.permissions import Permission, permission
 from loyaltycrm.core.tables import show_page
-from loyaltycrm.lib import formats
-from loyaltycrm.lib.exports import csv_response
 from rewards.actions.programme import draft_programme
 from rewards.actions.programme_versions import earliest_start, version_on
 from rewards.models import DraftStatus, ProgrammeDraft, ProgrammeVersion
@@ -35,7 +22,8 @@ from rewards.programme import Programme
 from rewards.programme_checks import WrongRules
 from rewards.programme_files import programme_as_text, read_programme
 from rewards.programme_forms.file import FileForm
-from rewards.views.staff import PER_PAGE, CompanyTable, chip, person, posted
+from rewards.views.programme_versions import VersionTable, state_of, versions_found
+from rewards.views.staff import PER_PAGE, person, posted
 
 DRAFT_CHIPS = {
     DraftStatus.DRAFT: "neutral",
@@ -47,61 +35,6 @@ DRAFT_CHIPS = {
 MOST_DRAFTS_SHOWN = 50
 
 
-class VersionTable(CompanyTable):
-    number = tables.Column(verbose_name=_lazy("Version"))
-    starts_on = tables.Column(verbose_name=_lazy("Holds from"), order_by="number", empty_values=())
-    held = tables.Column(verbose_name=_lazy("State"), accessor="pk", orderable=False)
-    note = tables.Column(verbose_name=_lazy("What changed"), orderable=False, empty_values=())
-    drafted_by = tables.Column(verbose_name=_lazy("Drafted by"), accessor="pk", orderable=False)
-    signed_by = tables.Column(verbose_name=_lazy("Signed by"), orderable=False, empty_values=())
-    signed_at = tables.Column(verbose_name=_lazy("Signed"), attrs={"td": {"class": "nowrap"}})
-
-    caption = _lazy("Versions of the programme")
-
-    class Meta:
-        order_by = "-number"
-
-    def __init__(self, *args: Any, today: date, **kwargs: Any) -> None:
-        self.today = today
-        rows = ProgrammeVersion.objects.order_by("number").values_list("number", "starts_on")
-        self.last_of_day = {starts_on: number for number, starts_on in rows}
-        super().__init__(*args, **kwargs)
-
-    def render_number(self, record: ProgrammeVersion) -> SafeString:
-        words = _("Version %(number)s") % {"number": record.number}
-        return format_html('<a href="{}">{}</a>', reverse("rewards:programme_version", args=[record.pk]), words)
-
-    def render_starts_on(self, record: ProgrammeVersion) -> str:
-        return formats.short_date(record.starts_on) if record.starts_on else _("the beginning")
-
-    def render_held(self, record: ProgrammeVersion) -> SafeString:
-        return chip(*state_of(record, self.last_of_day, self.today))
-
-    def render_note(self, record: ProgrammeVersion) -> str:
-        return record.note or "\u2014"
-
-    def render_drafted_by(self, record: ProgrammeVersion) -> str:
-        draft = getattr(record, "draft", None)
-        return draft.drafted_by.name if draft and draft.drafted_by else "\u2014"
-
-    def render_signed_by(self, record: ProgrammeVersion) -> str:
-        return record.signed_by.name if record.signed_by else "\u2014"
-
-    def render_signed_at(self, record: ProgrammeVersion) -> str:
-        return formats.date_and_time(record.signed_at, zone=self.company.zone)
-
-
-def state_of(version: ProgrammeVersion, last_of_day: dict[date | None, int], today: date) -> tuple[str, str]:
-    """Whether a version held, holds, will hold or never did, as the kind and the words of a chip."""
-    if last_of_day[version.starts_on] != version.number:
-        return "neutral", _("Replaced before it began")
-    begun = [day for day in last_of_day if day is None or day <= today]
-    if version.starts_on is not None and version.starts_on > today:
-        return "primary", _("Signed, still to come")
-    newest = max(begun, key=lambda day: last_of_day[day])
-    return ("ok", _("In force")) if version.starts_on == newest else ("neutral", _("Over"))
-
-
 @require_safe
 @permission(Permission.MANAGE_PROGRAMME)
 def programme(request: HttpRequest) -> HttpResponse:
@@ -109,8 +42,8 @@ def programme(request: HttpRequest) -> HttpResponse:
     company = Company.current()
     today = company.today()
     in_force = version_on(today)
-    versions = ProgrammeVersion.objects.select_related("signed_by", "draft__drafted_by")
-    table = VersionTable(versions, today=today)
+    found = versions_found(request)
+    table = VersionTable(found.qs, today=today)
     show_page(request, table, per_page=PER_PAGE)
     all_drafts = request.GET.get("drafts") == "all"
     drafts = ProgrammeDraft.objects.all() if all_drafts else ProgrammeDraft.objects.exclude(status__in=CLOSED)
@@ -118,6 +51,8 @@ def programme(request: HttpRequest) -> HttpResponse:
         "version": in_force,
         "sections": programme_in_words(as_programme(in_force), currency=company.currency),
         "table": table,
+        "filter": found,
+        "export_url": f"{reverse('rewards:programme_export')}?{request.GET.urlencode()}",
         "coming": ProgrammeVersion.objects.filter(starts_on__gt=today).order_by("-number").first(),
         "drafts": [
             (draft, DRAFT_CHIPS[DraftStatus(draft.status)])
@@ -127,32 +62,6 @@ def programme(request: HttpRequest) -> HttpResponse:
         "closed_drafts": ProgrammeDraft.objects.filter(status__in=CLOSED).exists(),
     }
     return render(request, "rewards/programme/programme.html", context)
-
-
-@require_safe
-@permission(Permission.EXPORT)
-@asks_password_again
-def versions_export(request: HttpRequest) -> StreamingHttpResponse:
-    """The list of versions as a CSV file, with stable English names and times in UTC."""
-    record_export(what="programme versions", filters=request.GET, by=person(request))
-    header = ["version", "starts_on", "replaced_before_it_began", "note", "drafted_by", "signed_by", "signed_at"]
-    return csv_response("programme-versions.csv", header, _rows())
-
-
-def _rows() -> Iterator[list[Any]]:
-    versions = list(ProgrammeVersion.objects.select_related("signed_by", "draft__drafted_by").order_by("number"))
-    last_of_day = {version.starts_on: version.number for version in versions}
-    for version in versions:
-        draft = getattr(version, "draft", None)
-        yield [
-            version.number,
-            version.starts_on or "",
-            "no" if last_of_day[version.starts_on] == version.number else "yes",
-            version.note,
-            draft.drafted_by.name if draft and draft.drafted_by else "",
-            version.signed_by.name if version.signed_by else "",
-            f"{version.signed_at:%Y-%m-%dT%H:%M:%SZ}",
-        ]
 
 
 @require_safe

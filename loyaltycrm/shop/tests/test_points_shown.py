@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from copy import deepcopy
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 import time_machine
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from customers.models import Customer
 from loyaltycrm.core.models import Store, User
 from loyaltycrm.shop.queries.lots import LotRow, lots_of, rows_of
 from loyaltycrm.shop.tests.conftest import save, text_of
-from loyaltycrm.shop.views.profile import LOTS_PER_PAGE
+from loyaltycrm.shop.views.lots import LOTS_PER_PAGE
 from rewards.actions.earning import record_visit, refund_visit
 from rewards.actions.expiry import sweep_expired
 from rewards.actions.goodwill import post_goodwill
@@ -127,6 +130,36 @@ def test_the_profile_pages_through_the_lots_in_the_order_they_end(
     for query in ("?lots_page=99999999999", "?lots_page=-1", "?lots_page=x", "?lots=nonsense", "?lots=ended"):
         assert browser.get(f"/customers/{nameless.pk}/{query}").status_code == 200
     assert "No points are spent or expired yet." in text_of(browser.get(f"/customers/{nameless.pk}/?lots=ended"))
+
+
+def test_the_lots_are_sorted_and_leave_as_a_file(
+    nameless: Customer,
+    barona_iela: Store,
+    centrs: Store,
+    dace: User,
+    signed_in: SignedIn,
+    tuesday: time_machine.Traveller,
+) -> None:
+    for number, (store, cents) in enumerate([(barona_iela, 30_00), (centrs, 10_00), (barona_iela, 20_00)]):
+        record_visit(customer=nameless, store=store, net_cents=cents, receipt_id=f"LOT-{number}", by=None)
+        tuesday.shift(timedelta(days=7))
+    browser = signed_in(dace)
+
+    def points(query: str) -> tuple[list[int], list[int]]:
+        shown = browser.get(f"/customers/{nameless.pk}/{query}").context["lots"].rows
+        answer: Any = browser.get(reverse("shop:lots_export", args=[nameless.pk]) + query)
+        lines = list(csv.DictReader(b"".join(answer.streaming_content).decode("utf-8-sig").splitlines()))
+        assert [line["source"] for line in lines if line["points"] == "10"] in ([], ["Visit at another store"])
+        assert [line["good_through"] for line in lines if line["points"] == "30"] in ([], ["2027-07-13"])
+        return [row.points for row in shown], [int(line["points"]) for line in lines]
+
+    assert points("") == ([30, 10, 20], [30, 10, 20])
+    assert points("?lots_sort=points") == ([10, 20, 30], [10, 20, 30])
+    assert points("?lots_sort=-points") == ([30, 20, 10], [30, 20, 10])
+    assert points("?lots_sort=-ends") == ([20, 10, 30], [20, 10, 30])
+    assert points("?lots_sort=source") == ([30, 10, 20], [30, 10, 20])
+    assert points("?lots=ended") == ([], [])
+    assert 'aria-sort="descending"' in browser.get(f"/customers/{nameless.pk}/?lots_sort=-ends").content.decode()
 
 
 def test_a_lot_of_another_store_tells_date_and_points_only(

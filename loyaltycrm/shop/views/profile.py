@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from customers.models import Customer
 from customers.queries import contact_card, found_profile, standing_merges
 from feedback.queries import tickets_of
 from loyaltycrm.core.models import Company, User
 from loyaltycrm.core.permissions import Permission, permission
-from loyaltycrm.shop.queries.lots import LotRow, lots_of, rows_of
 from loyaltycrm.shop.queries.memberships import membership_of
 from loyaltycrm.shop.queries.profile import profile_of
 from loyaltycrm.shop.queries.promises import promises_of
 from loyaltycrm.shop.queries.timeline import KINDS, offers_of, timeline
-from rewards.models import Lot
+from loyaltycrm.shop.views.lots import lot_list
 
 LAST_PAGE = 100_000
-LOTS_PER_PAGE = 10
-
-
-@dataclass(frozen=True, slots=True)
-class LotList:
-    """A page of the customer's lots: those with points left, or with `ended` the others; how many each are."""
-
-    rows: list[LotRow]
-    page: Page[Lot]
-    ended: bool
-    open_count: int
-    ended_count: int
 
 
 @permission(Permission.SEE_CUSTOMERS)
@@ -71,7 +54,7 @@ def profile(request: HttpRequest, pk: int) -> HttpResponse:
         "kind": kind,
         "chips": [("", _("All"), shown.total), *((name, labels[name], shown.counts[name]) for name in KINDS)],
         "offers": offers_of(customer),
-        "lots": _lots(request, customer, user),
+        "lots": lot_list(request, customer, user),
         "membership": membership_of(customer, on=Company.current().today()),
         "promises": promises_of(customer, on=Company.current().today()),
         "this_page": request.get_full_path(),
@@ -80,14 +63,3 @@ def profile(request: HttpRequest, pk: int) -> HttpResponse:
         "cards": contact.cards,
     }
     return render(request, "shop/profile.html", context)
-
-
-def _lots(request: HttpRequest, customer: Customer, user: User) -> LotList:
-    """Page `?lots_page=` of the lots with points left, or with `?lots=ended` of the others."""
-    today = Company.current().today()
-    ended = request.GET.get("lots") == "ended"
-    lots = lots_of(customer, on=today, ended=ended)
-    page = Paginator(lots, LOTS_PER_PAGE).get_page(request.GET.get("lots_page"))
-    other_count = lots_of(customer, on=today, ended=not ended).count()
-    counts = (other_count, page.paginator.count) if ended else (page.paginator.count, other_count)
-    return LotList(rows_of(list(page), on=today, user=user), page, ended, *counts)
