@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -12,24 +11,13 @@ from django.db import connection
 
 from customers.models import Customer, Visit
 from loyaltycrm.core.models import Store
-from loyaltycrm.shop.tests.tills import MakeTill, Till, sale
+from loyaltycrm.shop.tests.tills import MakeTill, Till, sale, until_answered
 from rewards.ledger.audit import audit
 from rewards.models import Posting
 from rewards.queries import balance_of
 
 pytestmark = pytest.mark.faults
 THREADS = 50
-
-
-def until_answered(till: Till, body: dict[str, Any], key: str) -> Any:
-    """What a till does: the same request with the same key, until it is neither in flight nor too busy."""
-    for _attempt in range(200):
-        answer = till.post("/visits", body, key=key)
-        if answer.status_code not in (409, 503):
-            return answer
-        assert answer.json()["error"]["code"] in ("in_flight", "busy")
-        time.sleep(0.05)
-    pytest.fail("No answer came.")
 
 
 @pytest.mark.parametrize("same_key", [True, False])

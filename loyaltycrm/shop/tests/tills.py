@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from django.test import Client
 
 from customers.models import Customer, Refund, Visit
@@ -33,6 +35,18 @@ class Till:
             content_type="application/json",
             headers={"Authorization": f"Bearer {self.secret}", **headers},
         )
+
+
+def until_answered(till: Till, body: dict[str, Any], key: str) -> Any:
+    """What a till does: the same visit with the same key, until it is neither in flight nor too busy."""
+    until = time.monotonic() + 300
+    while time.monotonic() < until:
+        answer = till.post("/visits", body, key=key)
+        if answer.status_code not in (409, 503):
+            return answer
+        assert answer.json()["error"]["code"] in ("in_flight", "busy")
+        time.sleep(0.05)
+    pytest.fail("No answer came.")
 
 
 MakeTill = Callable[..., Till]
