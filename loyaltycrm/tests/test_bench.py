@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from loyaltycrm.local.place import ROOT
 
 ROWS = {
@@ -23,6 +25,7 @@ ROWS = {
 }
 
 
+@pytest.mark.long
 def test_every_row_of_the_bench_measures_something(database_template: str, tmp_path: Path) -> None:
     found = tmp_path / "found.json"
     done = subprocess.run(

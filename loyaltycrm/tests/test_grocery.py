@@ -168,6 +168,7 @@ def assert_export_is_as_the_oracle_says(path: Path, day: date) -> None:
 QUICK_DAYS = [date(2017, 1, 31), date(2017, 7, 31), date(2017, 12, 31), date(2018, 1, 20)]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1_800)
 def test_a_year_of_groceries_is_imported_whole_and_right(
     committed_db: object, tmp_path: Path, subtests: pytest.Subtests
@@ -176,6 +177,7 @@ def test_a_year_of_groceries_is_imported_whole_and_right(
     exported_as_the_oracle_says(QUICK_DAYS, tmp_path, subtests)
 
 
+@pytest.mark.long
 @pytest.mark.faults
 def test_every_month_end_of_the_year_is_right_and_importing_twice_is_importing_once(
     committed_db: object, tmp_path: Path, subtests: pytest.Subtests

@@ -48,6 +48,7 @@ def log_in(page: Page, url: str, person: User) -> None:
     page.wait_for_url(lambda address: "/accounts/" not in address)
 
 
+@pytest.mark.long
 def test_from_a_visit_to_an_offer_a_complaint_and_the_overview(
     committed_db: str,
     redis_server: Redis,

@@ -77,6 +77,7 @@ def pages(world: World, liga: Client, admin: Client) -> Iterator[tuple[str, Clie
         yield world.path(route), Client()
 
 
+@pytest.mark.long
 def test_no_page_speaks_english_to_someone_who_reads_something_else(
     anna: Customer,
     janis: Customer,

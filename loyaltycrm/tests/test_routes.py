@@ -126,6 +126,7 @@ def test_the_login_pages_show_strangers_nothing_else() -> None:
                 assert answer.headers["Location"].startswith("/accounts/login/"), route
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["liga", "dace", "admin"])
 def test_a_role_opens_what_it_may_and_nothing_else(
     world: World, request: pytest.FixtureRequest, barona_iela: Store, signed_in: SignIn, name: str
@@ -198,6 +199,7 @@ def test_what_does_not_exist_is_not_there(world: World, admin: User, barona_iela
     assert wrong == [], "\n".join(map(str, wrong))
 
 
+@pytest.mark.long
 @pytest.mark.faults
 def test_hostile_addresses_are_refused_and_never_break(
     world: World, admin: User, barona_iela: Store, signed_in: SignIn
@@ -221,6 +223,7 @@ def test_hostile_addresses_are_refused_and_never_break(
     assert wrong == [], "\n".join(map(str, wrong))
 
 
+@pytest.mark.long
 @pytest.mark.faults
 def test_hostile_forms_are_refused_and_never_break(
     world: World, admin: User, barona_iela: Store, signed_in: SignIn

@@ -253,6 +253,7 @@ def crowded(operations: int, store: Store) -> None:
     assert deadlocks <= operations // 200, f"seed {crowd.seed}"
 
 
+@pytest.mark.long
 @pytest.mark.faults
 def test_five_thousand_changes_by_32_clients(committed_db: str, barona_iela: Store) -> None:
     crowded(int(os.environ.get("OPERATIONS", "5000")), barona_iela)

@@ -18,11 +18,13 @@ CHAPTER = 500
 LONG_CHAPTER = 2_000
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(1, 5))
 def test_two_thousand_operations(committed_db: str, seed: int) -> None:
     tell(seed, CHAPTER)
 
 
+@pytest.mark.long
 @pytest.mark.faults
 @pytest.mark.parametrize("seed", range(101, 111))
 def test_twenty_thousand_operations(committed_db: str, seed: int) -> None:

@@ -31,6 +31,7 @@ def fingerprint(shop: Shop, folder: Path) -> str:
     return hashlib.sha256(b"".join(path.read_bytes() for path in sorted(folder.iterdir()))).hexdigest()
 
 
+@pytest.mark.long
 def test_the_same_day_and_seed_make_the_same_files(shop: Shop, tmp_path: Path) -> None:
     same, other = make_shop(DAY), make_shop(DAY, seed=2)
     prints = {name: fingerprint(made, tmp_path / name) for name, made in {"a": shop, "b": same, "c": other}.items()}

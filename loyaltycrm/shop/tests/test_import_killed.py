@@ -67,6 +67,7 @@ def once(shop: BusyShop) -> dict[str, list[str]]:
     return told
 
 
+@pytest.mark.long
 def test_killed_between_every_two_steps(committed_db: str, programs: Programs, shop: BusyShop) -> None:
     expected = once(shop)
     seen = [len(shop_in_words()["visits"])]
@@ -103,6 +104,7 @@ def test_balances_killed_and_brought_in_again_are_there_once(
     call_command("audit_ledger")
 
 
+@pytest.mark.long
 def test_killed_at_any_moment(committed_db: str, programs: Programs, shop: BusyShop, tmp_path: Path) -> None:
     """The good rows are in, the spoilt ones come back, before whatever statement the process was killed."""
     statements = 0

@@ -28,6 +28,7 @@ def peak_megabytes(programs: Programs, folder: Path) -> float:
     return int(program.log().rsplit("peak kB", 1)[1]) / 1024
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not psutil.LINUX, reason="the peak is given in kB on Linux only")
 def test_ten_times_the_receipts_need_no_more_memory(committed_db: str, programs: Programs, tmp_path: Path) -> None:
     """Each customer has as many receipts in both; what a file refuses is not kept in memory either."""

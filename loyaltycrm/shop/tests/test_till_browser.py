@@ -227,6 +227,7 @@ def test_the_whole_way_without_scripts(shop: Customer, open_till: OpenTill) -> N
     assert Redemption.objects.filter(customer=shop, undone_at__isnull=True).count() == 0
 
 
+@pytest.mark.long
 def test_it_fits_every_screen_and_axe_finds_nothing(
     shop: Customer, open_till: OpenTill, axe: Callable[[Page], list[str]]
 ) -> None:
