@@ -36,6 +36,7 @@ urlpatterns: list[URLPattern] = [
     path("settings/webhooks/new/", webhooks.create, name="webhook_create"),
     path("settings/webhooks/<int:pk>/", webhooks.show, name="webhook"),
     path("settings/webhooks/<int:pk>/edit/", webhooks.edit, name="webhook_edit"),
+    path("settings/webhooks/<int:pk>/renew/", webhooks.renew, name="webhook_renew"),
     path("settings/webhooks/<int:pk>/pause/", webhooks.pause, name="webhook_pause"),
     path("settings/webhooks/<int:pk>/resume/", webhooks.resume, name="webhook_resume"),
     path("settings/webhooks/<int:pk>/test/", webhooks.test, name="webhook_test"),

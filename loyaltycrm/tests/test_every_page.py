@@ -62,6 +62,7 @@ PAGES: dict[str, list[str]] = {
     "settings/webhooks/": ["settings/webhooks/", "settings/webhooks/?q=nobody-of-this-name"],
     "settings/webhooks/<int:pk>/": ["settings/webhooks/{webhook}/", "settings/webhooks/{off_webhook}/"],
     "settings/webhooks/<int:pk>/edit/": ["settings/webhooks/{webhook}/edit/"],
+    "settings/webhooks/<int:pk>/renew/": ["settings/webhooks/{webhook}/renew/"],
     "settings/webhooks/<int:pk>/remove/": ["settings/webhooks/{webhook}/remove/"],
     "settings/webhooks/log/": ["settings/webhooks/log/", "settings/webhooks/log/?status=cancelled"],
     "settings/webhooks/log/<int:pk>/": [

@@ -105,7 +105,7 @@ def test_a_receiver_is_changed_paused_resumed_and_removed(office: Client, things
 
 
 def test_a_renewed_secret_is_shown_once(office: Client, things: dict[str, int]) -> None:
-    url = reverse("core:webhook", args=[things["webhook"]])
+    url = reverse("core:webhook_renew", args=[things["webhook"]])
     before = WebhookEndpoint.objects.get(pk=things["webhook"]).seed
     shown = office.post(url, {"hours": "24", "idempotency_key": KEY}).content.decode()
     receiver = WebhookEndpoint.objects.get(pk=things["webhook"])

@@ -194,8 +194,8 @@ def _receiver(pk: int) -> WebhookEndpoint:
 @page
 @permission(Permission.MANAGE_WEBHOOKS)
 @asks_password_again
-def show(request: HttpRequest, pk: int) -> HttpResponse:
-    """One receiver: what it is told of, how it does, and a new secret for it."""
+def renew(request: HttpRequest, pk: int) -> HttpResponse:
+    """Give a receiver a new secret, which is shown once."""
     receiver = _receiver(pk)
     form = NewSecretForm(request.POST or None, initial={"hours": 24})
     if request.method == "POST" and form.is_valid():
@@ -209,10 +209,17 @@ def show(request: HttpRequest, pk: int) -> HttpResponse:
         )
         if shown is not None:
             return shown
+    return render(request, "core/webhook_renew.html", {"form": form, "receiver": receiver})
+
+
+@require_safe
+@permission(Permission.MANAGE_WEBHOOKS)
+def show(request: HttpRequest, pk: int) -> HttpResponse:
+    """One receiver: what it is told of, and how it does."""
+    receiver = _receiver(pk)
     counts = dict(receiver.deliveries.order_by().values_list("status").annotate(count=Count("pk")))
     context = {
         "receiver": receiver,
-        "form": form,
         "chip": CHIPS[WebhookState(receiver.state)],
         "off_reason": reason_in_words(receiver.off_reason),
         "kinds": event_kinds.chosen_of(receiver.kinds),
