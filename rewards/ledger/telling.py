@@ -11,7 +11,12 @@ from rewards.ledger.state import AccountState, Entry
 
 def changed_points(work: Iterable[tuple[AccountState, Sequence[Entry]]]) -> Iterator[Told]:
     """One event an account: what came and went, and what can be used on the day of the last change."""
-    for state, entries in work:
+    accounts: dict[int, tuple[AccountState, list[Entry]]] = {}
+    for of, some in work:
+        for entry in some:
+            state = entry.account or of
+            accounts.setdefault(state.account_id, (state, []))[1].append(entry)
+    for state, entries in accounts.values():
         day = state.read_for or max(entry.business_date for entry in entries)
         changes = [
             {

@@ -230,6 +230,26 @@ def test_profiles_merged_and_parted(nameless: Customer, barona_iela: Store, dace
     assert told() == [("customer.unmerged", {"customer": "A-1004", "merged": "A-9"})]
 
 
+@pytest.mark.usefixtures("listening", "tuesday")
+def test_points_that_return_to_whoever_used_them_are_told_of_them(
+    nameless: Customer, barona_iela: Store, dace: User, coffee: Reward
+) -> None:
+    twin = create_customer(first_name="Twin", language="en", external_id="A-9", by=None)
+    record_visit(customer=nameless, store=barona_iela, net_cents=1_000_00, by=None)
+    visit = record_visit(customer=twin, store=barona_iela, net_cents=50_00, by=None).visit
+    merge = merge_customers(survivor=nameless, merged=twin, reason="The same person", by=dace)
+    use_reward(customer=nameless, reward=coffee, store=barona_iela, reference="u1", visit=visit, by=None)
+    undo_merge(merge=merge, by=dace)
+    told()
+    refund_visit(visit=visit, net_cents=50_00, receipt_id="18", by=None)
+    points = {data["customer"]: data for kind, data in told() if kind == "points.changed"}
+    assert {name: [change["kind"] for change in data["changes"]] for name, data in points.items()} == {
+        "A-1004": ["give_back"],
+        "A-9": ["take_back"],
+    }
+    assert (points["A-1004"]["balance"], points["A-9"]["balance"]) == (1_000, 0)
+
+
 @pytest.mark.usefixtures("listening")
 def test_an_erased_person_is_told_of_by_number_and_forgotten(nameless: Customer, barona_iela: Store) -> None:
     record_visit(customer=nameless, store=barona_iela, net_cents=5_000, by=None)
