@@ -206,10 +206,12 @@ class Story:
                 about |= {one.survivor.name, one.merged.name}
         lines = [f"{words} ({whom or 'all'})" for whom, words in self.log if owner is None or whom in about][-80:]
         told = "\n".join(lines)
-        raise Differs(
-            f"{owner or 'all'}: {what}\n  replay: LEDGER_SEED={self.seed} OPERATIONS={self.operations} "
-            f"python -m pytest -k test_replay_one_seed rewards/tests/test_ledger_model.py\n{told}"
-        )
+        raise Differs(f"{owner or 'all'}: {what}\n{told}")
+
+    def replay_with(self) -> str:
+        """The command that tells this story again."""
+        variables = f"LEDGER_SEED={self.seed} OPERATIONS={self.operations}"
+        return f"replay: {variables} python -m pytest -k test_replay_one_seed rewards/tests/test_ledger_model.py"
 
 
 def told(lots: Lots) -> list[str]:

@@ -32,17 +32,24 @@ OPERATIONS: list[tuple[Callable[[Story], None], int]] = [
     (office.merge_by_mistake, 4),
     (office.sign, 10),
     (times.pass_time, 120),
-    (times.jump, 6),
+    (times.jump, 20),
 ]
 
 
 def tell(seed: int, operations: int) -> Story:
-    """Tell a story of so many operations, wholly decided by the seed; raises `Differs` at the first difference."""
+    """Tell a story of so many operations, wholly decided by the seed; raises `Differs` at the first difference.
+
+    Whatever goes wrong says how to replay it.
+    """
     chosen, weights = zip(*OPERATIONS, strict=True)
     with tempfile.TemporaryDirectory() as folder, time_machine.travel(0, tick=False) as clock:
         story = Story(seed, operations, folder=Path(folder), move_to=clock.move_to)
-        while story.done < operations:
-            story.step(story.chance.choices(chosen, weights)[0])
-        times.night(story)
-        story.compare_all()
+        try:
+            while story.done < operations:
+                story.step(story.chance.choices(chosen, weights)[0])
+            times.night(story)
+            story.compare_all()
+        except Exception as problem:
+            problem.add_note(story.replay_with())
+            raise
     return story
