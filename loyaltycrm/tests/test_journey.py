@@ -121,7 +121,7 @@ def an_offer_reaches_the_mailbox(page: Page, url: str, offer: Offer, look: Calla
     page.get_by_role("link", name="Send now").click()
     page.locator("main form button[type=submit]").last.click()
     page.wait_for_url(re.compile(r"/offers/runs/\d+/"))
-    for _attempt in range(40):
+    for _attempt in range(600):
         page.goto(f"{url}/mailbox/")
         if page.get_by_text("anna@example.com").count():
             break

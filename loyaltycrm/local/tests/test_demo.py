@@ -36,7 +36,7 @@ class Demo:
         kept = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "REDIS_URL")}
         return {**kept, "SECRET_KEY": _SECRET}
 
-    def start(self, *, seconds: float = 420) -> None:
+    def start(self, *, seconds: float = 1_500) -> None:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "loyaltycrm.local", "demo", "--port", str(self.port)],
@@ -62,7 +62,7 @@ class Demo:
     def end(self, number: int = signal.SIGINT) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        return self.process.wait(60)
+        return self.process.wait(300)
 
     def run(self, *command: str) -> str:
         done = subprocess.run(
@@ -71,18 +71,18 @@ class Demo:
             env=self._env(),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=600,
             check=False,
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.strip()
 
     def get(self, path: str) -> int:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=120) as answer:
             return int(answer.status)
 
     def page(self, path: str) -> str:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=120) as answer:
             return str(answer.read().decode())
 
     def kill(self) -> None:
@@ -144,6 +144,7 @@ _KEEP = (
 
 def test_a_newcomer_sees_a_shop_stops_it_and_goes_on_where_it_was(demo: Demo) -> None:
     demo.start()
+    assert "Making the sample shop" in demo.said()
     assert f"http://127.0.0.1:{demo.port}/" in demo.said()
     assert demo.get("/accounts/login/") == 200
     assert demo.get("/mailbox/") == 200
@@ -153,11 +154,10 @@ def test_a_newcomer_sees_a_shop_stops_it_and_goes_on_where_it_was(demo: Demo) ->
     running = demo.processes()
     assert len(running) >= 7
     assert demo.end() == 0
-    assert psutil.wait_procs(running, timeout=10)[1] == []
+    assert psutil.wait_procs(running, timeout=300)[1] == []
 
-    began = time.monotonic()
     demo.start()
-    assert time.monotonic() - began < 60
+    assert "Making the sample shop" not in demo.said()
     assert demo.run("manage.py", "shell", "--no-imports", "-c", _CODES.format(code="kept")) == "1"
     demo.end(signal.SIGTERM)
     assert demo.run("manage.py", "shell", "--no-imports", "-c", _CODES.format(code="kept")) == "1"
@@ -171,9 +171,9 @@ def test_when_one_part_dies_it_is_named_and_nothing_is_left(empty_demo: Demo, vi
     (part, *_) = [process for process in running if words in " ".join(process.cmdline())]
     part.kill()
     assert empty_demo.process is not None
-    assert empty_demo.process.wait(60) == 1
+    assert empty_demo.process.wait(300) == 1
     assert re.search(rf"The {victim} was stopped by SIGKILL, so the rest was stopped too\.\n\Z", empty_demo.said())
-    assert psutil.wait_procs(running, timeout=10)[1] == []
+    assert psutil.wait_procs(running, timeout=300)[1] == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children that their parent died")
@@ -182,7 +182,7 @@ def test_after_a_kill_of_the_whole_demo_nothing_is_left_and_it_starts_again(empt
     empty_demo.run("manage.py", "shell", "--no-imports", "-c", _KEEP.format(code="kept"))
     running = empty_demo.processes()
     empty_demo.end(signal.SIGKILL)
-    assert psutil.wait_procs(running, timeout=40)[1] == []
+    assert psutil.wait_procs(running, timeout=300)[1] == []
     empty_demo.start()
     assert empty_demo.run("manage.py", "shell", "--no-imports", "-c", _CODES.format(code="kept")) == "1"
     assert empty_demo.end() == 0
