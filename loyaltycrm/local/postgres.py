@@ -104,7 +104,7 @@ class Postgres:
             goodbye=signal.SIGINT,
         )
         try:
-            self.program.wait_until(self._answers, what="answered", seconds=60)
+            self.program.wait_until(self._answers, what="answered", seconds=300)
         except LocalProblem as problem:
             raise _explained(problem) from problem
 
@@ -175,7 +175,7 @@ class Postgres:
         return True
 
     def connect(self, database: str) -> psycopg.Connection:
-        return psycopg.connect(host=str(self.home), user=OWNER, dbname=database, autocommit=True, connect_timeout=5)
+        return psycopg.connect(host=str(self.home), user=OWNER, dbname=database, autocommit=True, connect_timeout=30)
 
     def url(self, database: str) -> str:
         """The DATABASE_URL of one of its databases."""

@@ -52,7 +52,7 @@ class Redis:
                 "pidfile redis.pid\n"
             )
         self.program = Program("Redis", [_binary(), settings.name], cwd=self.home, log=self.home / "redis.log")
-        self.program.wait_until(self._answers, what="answered", seconds=30)
+        self.program.wait_until(self._answers, what="answered", seconds=120)
 
     def _stop_stray(self) -> None:
         """End a server on these very data that a killed supervisor left behind."""
@@ -68,7 +68,7 @@ class Redis:
         return False
 
     def client(self, number: int = 0) -> redis.Redis:
-        return redis.Redis.from_url(self.url(number), socket_connect_timeout=2, socket_timeout=5)
+        return redis.Redis.from_url(self.url(number), socket_connect_timeout=30, socket_timeout=60)
 
     def url(self, number: int = 0) -> str:
         """The REDIS_URL of one of its numbered databases."""

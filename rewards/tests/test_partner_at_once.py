@@ -38,7 +38,7 @@ def at_once(*calls: Callable[[], Posting | None]) -> list[Posting | Conflict | N
 
     def one(call: Callable[[], Posting | None]) -> Posting | Conflict | None:
         try:
-            start.wait(timeout=30)
+            start.wait(timeout=300)
             return call()
         except Conflict as conflict:
             return conflict
