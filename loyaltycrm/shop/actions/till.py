@@ -20,7 +20,7 @@ from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import Store, User
 from loyaltycrm.lib.transactions import atomic_with_retry
 from loyaltycrm.shop.queries.till import key_scope
-from rewards.actions.earning import record_visit, refund_visit
+from rewards.actions.earning import NO_DETAILS, Details, record_visit, refund_visit
 from rewards.actions.redeeming import Used, normalise_code, use_code, use_reward
 from rewards.discounts import discount_for
 from rewards.models import Reward, Voucher
@@ -45,13 +45,14 @@ def save_visit(
     note: str = "",
     voucher_ids: Sequence[int] = (),
     code: str = "",
+    details: Details = NO_DETAILS,
     key: str,
     by: User,
 ) -> SavedVisit:
     """Record a visit at a till, with its points and the codes used on it, all or nothing.
 
     `amount_cents` is the amount before the programme's volume discount, which is taken off here; without one for this
-    customer it is what was paid.
+    customer it is what was paid. `details` say what of it the programme may leave out.
     `key` is the form's one-time key: sent again, it has no second effect and gets the same answer. Without a receipt
     number the visit gets one made from the key. Raises `KeyReused` for a key used with other content, `Conflict` for
     a known receipt with other content, `Refused` for what the visit or a code does not allow.
@@ -65,6 +66,7 @@ def save_visit(
         "note": note,
         "vouchers": sorted(voucher_ids),
         "code": normalise_code(code),
+        **({} if details == NO_DETAILS else {"details": repr(details)}),
     }
 
     def produce() -> dict[str, Any]:
@@ -77,6 +79,7 @@ def save_visit(
             payment_method=payment_method,
             receipt_id=receipt_id or receipt_of_key(key),
             note=note,
+            details=details,
             by=by,
         )
         if outcome.visit.voided_at is not None:

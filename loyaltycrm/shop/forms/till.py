@@ -92,11 +92,21 @@ class MemberVisitForm(VisitForm):
 
     voucher = TickedVouchersField(label=_("Offers"), required=False)
     code = PlainField(label=_("Code"), max_length=40, required=False)
+    paid_with_points = AmountField(label=_("Of it paid with points"), required=False)
+    gift_cards = AmountField(label=_("Of it for gift cards"), required=False)
+    tax = AmountField(label=_("Tax in it"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         attrs = {"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false", "form": "visit"}
         self.fields["code"].widget.attrs |= attrs
+
+    def clean(self) -> dict[str, Any]:
+        values = dict(super().clean() or self.cleaned_data)
+        for name in ("paid_with_points", "gift_cards", "tax"):
+            if (values.get(name) or 0) > values.get("amount", 0):
+                self.add_error(name, ValidationError(_("Enter no more than the amount paid")))
+        return values
 
 
 class NewCustomerForm(DeskFormMixin, forms.Form):

@@ -124,3 +124,23 @@ def test_a_refund_gives_back_what_was_paid_and_not_the_discount(
     assert (visit.discount_cents, balance_of(nameless).available) == (3_00, 30)
     refund_visit(visit=visit, net_cents=30_00, receipt_id="R2", occurred_at=later, by=None)
     assert balance_of(nameless).available == 0
+
+
+def test_parts_that_earn_nothing_are_asked_for_where_the_programme_leaves_them_out(
+    at_barona: Client, nameless: Customer
+) -> None:
+    page = f"/till/customers/{nameless.pk}/"
+    assert "Parts that earn no points" not in text_of(at_barona.get(page))
+    base = {"paid_with_points": "excluded", "gift_cards": "excluded", "tax": "without", "tax_basis_points": 2_100}
+    with_discount(earning={**deepcopy(SHIPPED["earning"]), "base": base})
+    assert "Of it paid with points Of it for gift cards Tax in it" in text_of(at_barona.get(page))
+    parts = {"paid_with_points": "20", "gift_cards": "30", "tax": "10.00"}
+    answer = at_barona.get(f"{page}preview/", {"amount": "100", **parts})
+    # 100 less 20 and 30 is 50; of each euro of the receipt a tenth is tax.
+    assert "This visit will earn 45 points" in text_of(answer)
+    saved = save(at_barona, nameless, "100", **parts)
+    assert saved.status_code == 302
+    assert balance_of(nameless).available == 45
+    wrong = save(at_barona, nameless, "10", gift_cards="10.01")
+    assert "Enter no more than the amount paid" in text_of(wrong)
+    assert Visit.objects.count() == 1

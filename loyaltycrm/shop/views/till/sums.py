@@ -13,11 +13,11 @@ from loyaltycrm.core.models import Company, Store
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.translated import pick
 from loyaltycrm.shop.queries.till import catalogue, unlocked_by
-from rewards.actions.earning import preview_visit
+from rewards.actions.earning import NO_DETAILS, Details, preview_visit
 from rewards.benefit_words import step_in_words
 from rewards.discounts import discount_for
 from rewards.models import Reward
-from rewards.programme import EarningLine
+from rewards.programme import BasketLine, EarningLine, load_programmes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +57,49 @@ class Preview:
     opens_on: date | None = None
 
 
-def preview_of(customer: Customer, store: Store, amount: str | None, payment_method: str | None = None) -> Preview:
-    """What a visit of the amount typed so far would do; an amount or payment that cannot be read counts as none."""
+def details_of(*, paid_with_points: int | None, gift_cards: int | None, tax: int | None) -> Details:
+    """What of a sale the programme may leave out, as typed at the till, in cents."""
+    return Details(
+        lines=(BasketLine(gift_cards, is_gift_card=True),) if gift_cards else (),
+        paid_with_points_cents=paid_with_points or 0,
+        tax_cents=tax,
+    )
+
+
+def asked_parts(store: Store) -> list[str]:
+    """Which of these parts the programme of today leaves out, so that it helps to type them."""
+    base = load_programmes().at(store.business_date()).rules.earning.base
+    asked = {
+        "paid_with_points": base.paid_with_points == "excluded",
+        "gift_cards": base.gift_cards == "excluded",
+        "tax": base.tax == "without",
+    }
+    return [name for name, is_asked in asked.items() if is_asked]
+
+
+def cents_typed(text: object) -> int | None:
+    """An amount as typed so far; None for none, and for what cannot be read."""
     try:
-        cents = formats.parse_amount(amount) if amount and amount.strip() else None
+        return formats.parse_amount(str(text)) if text and str(text).strip() else None
     except formats.AmountError:
-        cents = None
+        return None
+
+
+def preview_of(
+    customer: Customer,
+    store: Store,
+    amount: object,
+    payment_method: str | None = None,
+    details: Details = NO_DETAILS,
+) -> Preview:
+    """What a visit of the amount typed so far would do; an amount or payment that cannot be read counts as none."""
+    cents = cents_typed(amount)
     currency = Company.current().currency
     terms = discount_for(customer, on=store.business_date())
     taken = terms.of(cents) if terms and cents else None
     net_cents = (cents or 0) - (taken.cents if taken else 0)
     method = payment_method if payment_method in PaymentMethod.values else PaymentMethod.UNKNOWN
-    visit = preview_visit(customer=customer, store=store, net_cents=net_cents, payment_method=method)
+    visit = preview_visit(customer=customer, store=store, net_cents=net_cents, payment_method=method, details=details)
     return Preview(
         amount_cents=cents,
         discount=DiscountLine(step_in_words(taken.step, terms.terms, currency), taken.cents, net_cents)

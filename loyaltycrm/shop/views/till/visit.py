@@ -29,10 +29,12 @@ from loyaltycrm.shop.queries.memberships import membership_of
 from loyaltycrm.shop.queries.promises import owed_to
 from loyaltycrm.shop.queries.till import card_of, saved_with
 from loyaltycrm.shop.views.till.place import at_store, back
-from loyaltycrm.shop.views.till.sums import preview_of
+from loyaltycrm.shop.views.till.sums import asked_parts, cents_typed, details_of, preview_of
 from rewards.actions.redeeming import usable_vouchers
 from rewards.discounts import discount_for
 from rewards.models import Reward, Voucher
+
+PARTS = ("paid_with_points", "gift_cards", "tax")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +99,8 @@ def save_without_card(request: HttpRequest, store: Store) -> HttpResponse:
 def preview(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
     """The points that `?amount=` would earn, as the part of the page that shows them."""
     customer = _customer(request, pk)
-    shown = preview_of(customer, store, request.GET.get("amount"), request.GET.get("payment_method"))
+    details = details_of(**{name: cents_typed(request.GET.get(name)) for name in PARTS})
+    shown = preview_of(customer, store, request.GET.get("amount"), request.GET.get("payment_method"), details)
     return render(request, "till/_preview_answer.html", {"preview": shown})
 
 
@@ -155,12 +158,14 @@ def _customer(request: HttpRequest, pk: int) -> Customer:
 
 def _save(request: HttpRequest, store: Store, customer: Customer | None, form: VisitForm, key: str) -> HttpResponse:
     values: dict[str, Any] = dict(form.cleaned_data)
+    details = details_of(**{name: values.pop(name, None) for name in PARTS})
     try:
         saved = save_visit(
             customer=customer,
             store=store,
             amount_cents=values.pop("amount"),
             voucher_ids=values.pop("voucher", ()),
+            details=details,
             **values,
             key=key,
             by=person(request),
@@ -197,7 +202,9 @@ def _visit_page(
     context["membership"] = membership_of(customer, on=store.business_date(), store=store)
     if discount_for(customer, on=store.business_date()):
         form["amount"].label = _("Amount before the discount")
-    context["preview"] = preview_of(customer, store, form["amount"].value(), form["payment_method"].value())
+    context["parts"] = [form[name] for name in asked_parts(store)]
+    details = details_of(**{name: cents_typed(form[name].value()) for name in PARTS})
+    context["preview"] = preview_of(customer, store, form["amount"].value(), form["payment_method"].value(), details)
     ticked = {str(number) for number in form["voucher"].value() or []}
     context["offers"] = [
         OfferRow(voucher, str(voucher.pk) in ticked) for voucher in usable_vouchers(customer, store.business_date())
