@@ -1,22 +1,20 @@
 from __future__ import annotations
 
 from argparse import ArgumentParser
-from datetime import date
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
-from django.utils.translation import gettext as _
+from django.core.management.base import BaseCommand
 
 from customers.actions.classifying import classify
 from customers.models import Group
-from loyaltycrm.core.errors import Refused
+from loyaltycrm.core.commands import add_as_of, as_of, refusals_as_sentences
 
 
 class Command(BaseCommand):
     help = "Decide who is regular and who is loyal at the end of a day. docs/loyalty.md has the formula."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--as-of", metavar="DATE", help="the day, as 2026-07-14; today where left out")
+        add_as_of(parser)
         parser.add_argument(
             "--only-due",
             action="store_true",
@@ -24,19 +22,13 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            as_of = date.fromisoformat(options["as_of"]) if options["as_of"] else None
-        except ValueError as error:
-            raise CommandError(_("Write the day as 2026-07-14, not %(day)s.") % {"day": options["as_of"]}) from error
         is_told = options["verbosity"] > 0
-        try:
+        with refusals_as_sentences():
             run = classify(
-                as_of=as_of,
+                as_of=as_of(options),
                 only_due=options["only_due"],
                 progress=(lambda step: self.stdout.write(f"{step} …")) if is_told else None,
             )
-        except Refused as refusal:
-            raise CommandError(str(refusal)) from refusal
         if is_told:
             for group in Group:
                 self.stdout.write(f"{run.group_counts.get(group, 0):>9,}  {group.label}")

@@ -12,6 +12,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils.translation import gettext as _
 
+from loyaltycrm.core.commands import writing
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.imports.report import reject_path, write_rejects, write_report
 from loyaltycrm.core.imports.run import ImportRun, running_import
@@ -82,15 +83,11 @@ class ImportCommand(BaseCommand):
             if path.resolve() in read:
                 raise CommandError(_("%(file)s is a file to import. Name another one to write to.") % {"file": path})
             is_new = not path.exists()
-            try:
+            with writing(path):
                 with path.open("a", encoding="utf-8"):
                     pass
                 if is_new:
                     path.unlink()
-            except OSError as error:
-                raise CommandError(
-                    _("%(file)s cannot be written: %(problem)s.") % {"file": path, "problem": error.strerror or error}
-                ) from error
 
     def _progress(self, verbosity: int) -> Any:
         spoken = time.monotonic()

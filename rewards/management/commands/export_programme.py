@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils.translation import gettext as _
 
+from loyaltycrm.core.commands import writing
 from loyaltycrm.core.models import Company
 from rewards.actions.programme_versions import version_on
 from rewards.models import ProgrammeVersion
@@ -34,13 +35,9 @@ class Command(BaseCommand):
         if options["file"] == "-":
             self.stdout.write(text, ending="")
             return
-        try:
-            Path(options["file"]).write_text(text, encoding="utf-8")
-        except OSError as error:
-            raise CommandError(
-                _("%(file)s cannot be written: %(problem)s.")
-                % {"file": options["file"], "problem": error.strerror or error}
-            ) from error
+        path = Path(options["file"])
+        with writing(path):
+            path.write_text(text, encoding="utf-8")
         self.stdout.write(_("Version %(number)s is in %(file)s") % {"number": version.number, "file": options["file"]})
 
 

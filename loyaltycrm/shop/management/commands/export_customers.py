@@ -4,14 +4,12 @@ import os
 import tempfile
 from argparse import ArgumentParser
 from collections.abc import Iterable
-from datetime import date
 from pathlib import Path
 from typing import Any, TextIO
 
-from django.core.management.base import BaseCommand, CommandError
-from django.utils.translation import gettext as _
+from django.core.management.base import BaseCommand
 
-from loyaltycrm.core.errors import Refused
+from loyaltycrm.core.commands import add_as_of, as_of, refusals_as_sentences, writing
 from loyaltycrm.core.models import Company
 from loyaltycrm.shop.export import customer_lines
 from rewards.actions.tiers import review_due_tiers
@@ -25,26 +23,17 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, metavar="FILE")
-        parser.add_argument("--as-of", metavar="DATE", help="the day, as 2026-07-14; today where left out")
+        add_as_of(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        try:
-            as_of = date.fromisoformat(options["as_of"]) if options["as_of"] else None
-        except ValueError as error:
-            raise CommandError(_("Write the day as 2026-07-14, not %(day)s.") % {"day": options["as_of"]}) from error
+        day = as_of(options)
         path: Path = options["file"]
         is_told = options["verbosity"] > 0
-        if as_of is None or as_of >= Company.current().today():
+        if day is None or day >= Company.current().today():
             review_due_tiers()
-        try:
-            lines = customer_lines(as_of=as_of, progress=self._tell if is_told else None)
+        with refusals_as_sentences(), writing(path):
+            lines = customer_lines(as_of=day, progress=self._tell if is_told else None)
             count = _write(path, lines)
-        except Refused as refusal:
-            raise CommandError(str(refusal)) from refusal
-        except OSError as error:
-            raise CommandError(
-                _("%(file)s cannot be written: %(reason)s.") % {"file": path, "reason": error.strerror or error}
-            ) from error
         if is_told:
             self.stdout.write(f"{count:,} customers written to {path}.")
 
