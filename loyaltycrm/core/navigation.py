@@ -13,13 +13,17 @@ from loyaltycrm.core.permissions import Permission
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One entry of the navigation: shown to whom it is allowed, once its page exists."""
+    """One entry of the navigation: shown to whom it is allowed, once its page exists.
+
+    `also` are the beginnings of addresses that lie in it without beginning with its own.
+    """
 
     key: str
     label: Any
     icon: str
     view_name: str
     needed: Permission
+    also: tuple[str, ...] = ()
 
 
 Badges = Callable[[User], dict[str, str]]
@@ -50,14 +54,23 @@ class NavigationItem:
 PLACES = (
     Place("till", _("Till"), "till", "shop:till", Permission.LOG_VISITS),
     Place("overview", _("Overview"), "overview", "shop:overview", Permission.SEE_REPORTS),
-    Place("customers", _("Customers"), "customers", "shop:customers", Permission.SEE_CUSTOMERS),
+    Place(
+        "customers",
+        _("Customers"),
+        "customers",
+        "shop:customers",
+        Permission.SEE_CUSTOMERS,
+        also=("/merges/", "/visits/"),
+    ),
     Place("programme", _("Programme"), "points", "rewards:programme", Permission.MANAGE_PROGRAMME),
     Place("rewards", _("Rewards"), "rewards", "rewards:catalogue", Permission.MANAGE_REWARDS),
     Place("offers", _("Offers"), "offers", "rewards:offers", Permission.MANAGE_OFFERS),
     Place("tickets", _("Tickets"), "tickets", "feedback:tickets", Permission.ANSWER_TICKETS),
     Place("approvals", _("Approvals"), "done", "rewards:approvals", Permission.APPROVE),
     Place("unusual", _("Unusual use"), "warning", "rewards:unusual", Permission.CORRECT_POINTS),
-    Place("reports", _("Reports"), "reports", "shop:reports", Permission.SEE_REPORTS),
+    Place(
+        "reports", _("Reports"), "reports", "shop:reports", Permission.SEE_REPORTS, also=("/promises/", "/memberships/")
+    ),
     Place("settings", _("Settings"), "settings", "core:settings", Permission.CHANGE_SETTINGS),
 )
 
@@ -71,7 +84,12 @@ def navigation_items(*, may: dict[str, bool], path: str, badges: dict[str, str])
                 shown.append((place, reverse(place.view_name)))
             except NoReverseMatch:
                 continue
-    here = max((url for _place, url in shown if path.startswith(url)), key=len, default="")
+    beginnings = [(start, url) for place, url in shown for start in (url, *place.also)]
+    _start, here = max(
+        ((start, url) for start, url in beginnings if path.startswith(start)),
+        key=lambda one: len(one[0]),
+        default=("", ""),
+    )
     return [
         NavigationItem(
             label=str(place.label),

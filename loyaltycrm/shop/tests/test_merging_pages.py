@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from uuid import uuid4
 
@@ -54,7 +55,9 @@ def test_a_manager_merges_and_undoes_it(anna: Customer, janis: Customer, dace: U
         assert f"/customers/{janis.pk}/" not in listed
 
     undo = f"/merges/{merge.pk}/undo/"
-    assert f"{points[0]:,}" in text_of(dace_browser.get(undo))
+    shown = text_of(dace_browser.get(undo))
+    assert f"{points[0]:,}" in shown
+    assert re.search(r'<a[^>]*href="/customers/"[^>]*aria-current', shown)
     assert Merge.objects.standing().count() == 1
     sent = {"idempotency_key": str(uuid4())}
     for _twice in range(2):
