@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
+import time_machine
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from customers.models import Customer, Visit
+from loyaltycrm.core.actions.knobs import set_knob
 from loyaltycrm.core.models import Store, User
 from rewards.actions.adjusting import reverse_adjustment
 from rewards.actions.earning import record_visit
@@ -62,6 +64,36 @@ def test_the_effect_is_shown_before_it_is_saved(nameless: Customer, dace: User, 
     profile = shown(browser.get(f"/customers/{nameless.pk}/"))
     assert "Points adjusted by hand" in profile
     assert "A mistake was made" in profile
+
+
+def test_a_role_moves_no_more_than_so_many_points_a_day(
+    nameless: Customer, olga: Customer, dace: User, admin: User, signed_in: SignIn
+) -> None:
+    """Given and taken count together and over all customers; another role has its own limit, another day a new one."""
+    set_knob(key="adjustment_approval_points", new=1_000_000, by=None)
+
+    def told(browser: Client, customer: Customer, points: int) -> str:
+        """What the page says to the second, confirming request: blank where it was saved."""
+        form = fields(str(abs(points)), direction="give" if points > 0 else "take")
+        address = f"/customers/{customer.pk}/adjust/"
+        first = browser.post(address, form)
+        done = browser.post(address, {**form, "seen": seen(first)}) if "seen" in first.content.decode() else first
+        return "" if done.status_code == 302 else shown(done)
+
+    with time_machine.travel(datetime(2026, 7, 15, 9, tzinfo=UTC), tick=False) as clock:
+        manager = signed_in(dace)
+        assert told(manager, nameless, 4_000) == ""
+        assert told(manager, nameless, -900) == ""
+        postings = Posting.objects.count()
+        refused = told(manager, olga, 101)
+        assert "101 points, and 100 left today" in refused
+        assert (Posting.objects.count(), balance_of(olga).available) == (postings, 0)
+        assert told(manager, olga, 100) == ""
+        assert told(manager, olga, -1) != ""
+        assert told(signed_in(admin), olga, 5_001) == ""
+        clock.shift(timedelta(days=1))
+        assert told(signed_in(dace), olga, 101) == ""
+    assert balance_of(olga).available == 100 + 5_001 + 101
 
 
 def test_what_changed_after_the_effect_was_shown_is_shown_anew(
@@ -178,6 +210,7 @@ def test_the_queue_asks_the_same_number_of_questions_for_any_length(
 ) -> None:
     browser = signed_in(dace)
     adjust(nameless, 10, dace)
+    browser.get("/approvals/")  # what is asked once and kept
     counted = []
     for _turn in range(2):
         with CaptureQueriesContext(connection) as queries:
