@@ -74,8 +74,14 @@ class Clients:
         """Operations per second of so many clients at once (default: all)."""
         pipes = self._pipes[:clients]
         for pipe in pipes:
-            pipe.send((side, seconds))
+            pipe.send((side, seconds, False))
         return sum(_answer(pipe) for pipe in pipes)
+
+    def durations(self, side: str, seconds: float) -> list[float]:
+        """How long each operation took, in seconds, all clients working at once; shortest first."""
+        for pipe in self._pipes:
+            pipe.send((side, seconds, True))
+        return sorted(spent for pipe in self._pipes for spent in _checked(pipe.recv()))
 
     def in_turn(self, sides: Sequence[str], *, seconds: float, rounds: int, clients: int | None = None) -> Rates:
         """Each side for `seconds`, one after the other, `rounds` times."""
@@ -89,10 +95,13 @@ class Clients:
 
 
 def _answer(pipe: Connection) -> float:
-    answer = pipe.recv()
+    return float(_checked(pipe.recv()))
+
+
+def _checked(answer: Any) -> Any:
     if isinstance(answer, BaseException):
         raise answer
-    return float(answer)
+    return answer
 
 
 def _work(pipe: Connection, sides: Mapping[str, Side], number: int, at_most: int | None) -> None:
@@ -100,14 +109,16 @@ def _work(pipe: Connection, sides: Mapping[str, Side], number: int, at_most: int
         operations = {name: side(number) for name, side in sides.items()}
         pipe.send(0)
         while (order := pipe.recv()) is not None:
-            name, seconds = order
+            name, seconds, is_timed = order
             operation = operations[name]
-            done = 0
-            began = time.perf_counter()
-            while (spent := time.perf_counter() - began) < seconds and done != at_most:
+            spent: list[float] = []
+            began = last = time.perf_counter()
+            while last - began < seconds and len(spent) != at_most:
                 operation()
-                done += 1
-            pipe.send(done / spent if done else 0)
+                now = time.perf_counter()
+                spent.append(now - last)
+                last = now
+            pipe.send(spent if is_timed else len(spent) / (last - began) if spent else 0)
     except EOFError:
         return
     except Exception as problem:  # noqa: BLE001 - whatever it is, the parent shows it

@@ -12,6 +12,7 @@ import pytest
 from loyaltycrm.local.place import ROOT
 
 ROWS = {
+    "api",
     "award",
     "balance",
     "classification",

@@ -34,17 +34,24 @@ def once(
     key waits for the first; with `waits` off it is refused by `InFlight`. Raises `KeyReused` when the content differs
     from the first request's.
     """
-    print_ = fingerprint(content)
     with transaction.atomic():
-        _lock(f"{scope}\x1f{key}", waits=waits)
-        known = IdempotencyRecord.objects.filter(scope=scope, key=key).first()
-        if known is not None:
-            if known.fingerprint != print_:
-                raise KeyReused(_("This form was already used for something else. Open the page again."))
-            return dict(known.response)
-        response = produce()
-        IdempotencyRecord.objects.create(scope=scope, key=key, fingerprint=print_, response=response)
-        return response
+        return once_in_transaction(scope=scope, key=key, content=content, produce=produce, waits=waits)
+
+
+def once_in_transaction(
+    *, scope: str, key: str, content: Any, produce: Callable[[], dict[str, Any]], waits: bool = True
+) -> dict[str, Any]:
+    """As `once`, in the caller's transaction, which the caller gives up where this raises: a savepoint less."""
+    print_ = fingerprint(content)
+    _lock(f"{scope}\x1f{key}", waits=waits)
+    known = IdempotencyRecord.objects.filter(scope=scope, key=key).first()
+    if known is not None:
+        if known.fingerprint != print_:
+            raise KeyReused(_("This form was already used for something else. Open the page again."))
+        return dict(known.response)
+    response = produce()
+    IdempotencyRecord.objects.create(scope=scope, key=key, fingerprint=print_, response=response)
+    return response
 
 
 def _lock(name: str, *, waits: bool) -> None:

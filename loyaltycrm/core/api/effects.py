@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from pydantic import BaseModel
 
 from loyaltycrm.core.actions.audit import through_api_key
-from loyaltycrm.core.actions.idempotency import once
+from loyaltycrm.core.actions.idempotency import once_in_transaction
 from loyaltycrm.core.api.errors import ApiError, ErrorAnswer
 from loyaltycrm.core.api.keys import key_of
 from loyaltycrm.lib.faults import crash_point
@@ -75,7 +75,7 @@ def once_per_key(
     @atomic_with_retry
     def run() -> dict[str, Any]:
         is_new.clear()
-        answer = once(scope=f"api:{key.pk}", key=own, content=content, produce=effect, waits=False)
+        answer = once_in_transaction(scope=f"api:{key.pk}", key=own, content=content, produce=effect, waits=False)
         crash_point("api.kept")
         return answer
 

@@ -73,6 +73,14 @@ class _Redis:
     away_until = 0.0
 
 
+def _counted(name: str) -> int:
+    """How many requests there were in this window with this one. The first of a window makes the counter."""
+    try:
+        return int(cache.incr(name))
+    except ValueError:
+        return 1 if cache.add(name, 1, 2 * WINDOW_SECONDS) else int(cache.incr(name))
+
+
 def _refuse_too_many(key: ApiKey) -> None:
     """Count this request; raises `ApiError` beyond the limit. Without Redis nobody is refused."""
     limit: int = settings.API_REQUESTS_PER_MINUTE
@@ -81,8 +89,7 @@ def _refuse_too_many(key: ApiKey) -> None:
         return
     name = f"api:{key.pk}:{window}"
     try:
-        cache.add(name, 0, 2 * WINDOW_SECONDS)
-        count = cache.incr(name)
+        count = _counted(name)
     except (RedisError, OSError, ValueError):
         _Redis.away_until = time.monotonic() + WITHOUT_REDIS_SECONDS
         logger.warning("Redis is away: the API counts no requests for now.")

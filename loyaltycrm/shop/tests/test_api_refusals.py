@@ -90,5 +90,5 @@ def test_a_visit_takes_few_queries(
     till: Till, nameless: Customer, django_assert_max_num_queries: Callable[[int], Any]
 ) -> None:
     till.post("/visits", sale("R-0"))
-    with django_assert_max_num_queries(30):
+    with django_assert_max_num_queries(13):
         till.post("/visits", sale("R-1"))
