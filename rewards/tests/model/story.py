@@ -46,6 +46,7 @@ class Story:
             tzinfo=UTC,
         )
         self.newest = self.now
+        self.was_set_back = False
         self.log: list[tuple[str | None, str]] = []
         self.names = 0
         self.done = 0

@@ -30,6 +30,7 @@ def pass_time(story: Story) -> None:
 def jump(story: Story) -> None:
     """The clock of the server is set wrong, back or forward, and is not set right again."""
     ahead = story.chance.choice([-1, 1]) * story.chance.choice([1, 14, 61, 26 * 60, 3 * 24 * 60])
+    story.was_set_back |= ahead < 0
     _set_clock(story, story.now + timedelta(minutes=ahead))
     if story.chance.random() < 0.3:
         night(story)
