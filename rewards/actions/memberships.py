@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from customers.actions.signals import record_signal, withdraw_signal
+from customers.actions.visits import is_whole
 from customers.models import Customer, EvidenceKind, Membership, Signal
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.actions.idempotency import once
@@ -172,7 +173,7 @@ def cancel_membership(*, membership: Membership, refunded_cents: int, note: str,
     today = Company.current().today()
     if membership.is_over_on(today):
         raise Refused(_("This membership is over. There is nothing to cancel."))
-    if not 0 <= refunded_cents <= membership.price_cents:
+    if not is_whole(refunded_cents) or not 0 <= refunded_cents <= membership.price_cents:
         raise Refused(_("Enter an amount up to the price of the membership."), field="refunded_cents")
     if not note.strip():
         raise Refused(_("Write why, so that others understand it later."), field="note")

@@ -17,7 +17,7 @@ from django.db.models import Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from customers.actions.visits import CLOCK_TOLERANCE, LARGEST_VISIT_CENTS, OLDEST_VISIT, receipt_key
+from customers.actions.visits import CLOCK_TOLERANCE, LARGEST_VISIT_CENTS, OLDEST_VISIT, is_whole, receipt_key
 from customers.models import Customer
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.errors import Conflict, Refused
@@ -303,7 +303,7 @@ class _Batch:
         if at < original.occurred_at:
             raise Refused(_("It cannot be earlier than what it undoes."), field="date")
         points = original.left if row.points is None else row.points
-        if not 0 < points <= original.left:
+        if not is_whole(points) or not 0 < points <= original.left:
             raise Refused(
                 _("Give a number of points up to what is left of it: %(left)s.") % {"left": original.left},
                 field="points",
@@ -373,13 +373,13 @@ def _checked_time(occurred_at: datetime | None) -> datetime:
 
 
 def _checked_amount(amount_cents: int | None) -> int:
-    if amount_cents is None or not 0 <= amount_cents <= LARGEST_VISIT_CENTS:
+    if amount_cents is None or not is_whole(amount_cents) or not 0 <= amount_cents <= LARGEST_VISIT_CENTS:
         raise Refused(_("Give the points, or the amount that was paid."), field="points")
     return amount_cents
 
 
 def _checked_points(points: int | None) -> int:
-    if points is None or not 0 < points <= LARGEST_POINTS:
+    if points is None or not is_whole(points) or not 0 < points <= LARGEST_POINTS:
         raise Refused(_("Enter a whole number of points, at least 1."), field="points")
     return points
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from loyaltycrm.core.tests.importing import RECEIPT, imported, receipt, write_ta
 from rewards.actions.adjusting import adjust_points
 from rewards.actions.earning import record_visit, refund_visit
 from rewards.actions.goodwill import post_goodwill
+from rewards.actions.partner_points import earn_at_partner, redeem_at_partner, refund_at_partner
+from rewards.actions.partners import PartnerContent, Terms, add_partner
 from rewards.actions.redeeming import use_reward
 from rewards.models import AdjustmentReason, Reward
 
@@ -93,6 +95,22 @@ def test_numbers_that_cannot_be(number: Any, sale: Visit, nameless: Customer, ba
         refused(
             lambda: adjust_points(customer=nameless, points=number, reason=reason, note="Counted", key="k", by=admin)
         )
+
+
+@pytest.mark.parametrize("number", IMPOSSIBLE, ids=repr)
+def test_numbers_of_a_partner_that_cannot_be(number: Any, nameless: Customer) -> None:
+    partner = add_partner(
+        code="BOOKS",
+        content=PartnerContent(name="Books", contact="", active_from=date(2020, 1, 1), active_until=None),
+        terms=Terms(issued_rate=Decimal(1), burned_rate=Decimal(1), points=1, step_cents=100),
+        by=None,
+    )
+    given: dict[str, Any] = {"partner": partner, "by": None}
+    earn_at_partner(**given, customer=nameless, reference="known", points=100)
+    for amount in ({"points": number}, {"amount_cents": number}):
+        refused(lambda amount=amount: earn_at_partner(**given, customer=nameless, reference="x", **amount))  # type: ignore[misc]
+    refused(lambda: redeem_at_partner(**given, customer=nameless, reference="x", points=number))
+    refused(lambda: refund_at_partner(**given, of="known", reference="x", points=number))
 
 
 def test_nothing_cannot_be_given_or_given_back(sale: Visit, nameless: Customer, admin: User) -> None:

@@ -35,6 +35,39 @@ def test_wrong_types_and_bounds_name_their_field(
 
 
 @pytest.mark.parametrize(
+    ("path", "change", "words"),
+    [
+        ("/visits", {"occurred_at": "2999-01-01T10:00:00+02:00"}, "future"),
+        ("/visits", {"occurred_at": "1901-01-01T10:00:00+02:00"}, "30 years"),
+        ("/visits", {"currency": "USD"}, "currency"),
+        ("/visits", {"customer": "A-9999"}, "customer"),
+        ("/visits", {"receipt": " SALE 1 ", "net_cents": 1}, "known already"),
+        ("/visits/refund", {"net_cents": 0}, "net_cents"),
+        ("/visits/refund", {"net_cents": 1_0000_0000_0000}, "net_cents"),
+        ("/visits/refund", {"net_cents": 24_91}, "paid"),
+        ("/visits/refund", {"of_receipt": "BACK 1"}, "receipt"),
+        ("/visits/refund", {"of_receipt": "no-such"}, "receipt"),
+        ("/visits/refund", {"occurred_at": "2999-01-01T10:00:00+02:00"}, "future"),
+        ("/visits/refund", {"occurred_at": "2001-01-01T10:00:00+02:00"}, "earlier"),
+        ("/visits/refund", {"receipt": "back1", "net_cents": 2}, "other content"),
+    ],
+)  # fmt: skip
+def test_what_cannot_have_been_is_refused_with_a_sentence(
+    till: Till, nameless: Customer, path: str, change: dict[str, Any], words: str
+) -> None:
+    till.post("/visits", sale("Sale 1"))
+    till.post("/visits/refund", {"receipt": "Back 1", "of_receipt": "sale1", "net_cents": 1})
+    before = books()
+    body = sale("R-2") if path == "/visits" else {"receipt": "Back 2", "of_receipt": "SALE 1", "net_cents": 1}
+    answer = till.post(path, body | change)
+    assert 400 <= answer.status_code < 500
+    told = answer.json()["error"]
+    assert words.casefold() in str(told).casefold()
+    assert len(told["message"]) > 10
+    assert books() == before
+
+
+@pytest.mark.parametrize(
     ("body", "status"),
     [
         ("", 415), ("{", 400), ("[]", 422), ("null", 422), ('{"net_cents": NaN}', 400),
