@@ -7,7 +7,7 @@ import secrets
 import unicodedata
 from datetime import datetime, timedelta
 
-from django.db.models import Q, Sum
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -127,14 +127,15 @@ def insert_refund(
     receipt_id = checked_receipt(receipt_id)
     key = receipt_key(receipt_id)
     visit = Visit.objects.select_for_update(of=("self",)).get(pk=visit.pk)
-    known = Refund.objects.filter(store=store, receipt_key=key).first()
+    earlier = list(Refund.objects.filter(Q(visit=visit) | Q(store=store, receipt_key=key)))
+    known = next((one for one in earlier if (one.store_id, one.receipt_key) == (store.pk, key)), None)
     if known is not None:
         if (known.visit_id, known.net_cents) != (visit.pk, net_cents):
             raise Conflict(_("Refund %(receipt)s is known already with other content.") % {"receipt": receipt_id})
         return known, False
     if visit.voided_at is not None:
         raise Refused(_("This visit was undone; nothing is left to refund."))
-    given_back = visit.refunds.aggregate(cents=Sum("net_cents"))["cents"] or 0
+    given_back = sum(one.net_cents for one in earlier)
     if not is_whole(net_cents) or not 0 < net_cents <= visit.net_cents - given_back:
         raise Refused(_("Enter an amount up to what was paid on this receipt and not given back yet."), field="amount")
     if occurred_at < visit.occurred_at:

@@ -1,13 +1,14 @@
-"""Writing a row that may be there already, by one statement."""
+"""Writing a row that may be there already by one statement, or a row as part of a statement."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
+from typing import Any
 
 from django.db import connection, models
 
-from loyaltycrm.lib.together import as_text
+from loyaltycrm.lib.together import Part, as_text
 
 
 def insert_unless_known(row: models.Model, *, unique: Sequence[str]) -> bool:
@@ -22,18 +23,50 @@ def insert_unless_known(row: models.Model, *, unique: Sequence[str]) -> bool:
         written = cursor.fetchone()
     if written is None:
         return False
-    row.pk = written[0]
-    row._state.adding, row._state.db = False, connection.alias  # noqa: SLF001 - as save() leaves it
+    is_written(row, written[0])
     return True
+
+
+def insert_part(name: str, row: models.Model, *, taken: Mapping[str, str] | None = None) -> Part:
+    """Insert the row as a part of this name, which answers its id; `is_written` gives it to the row afterwards.
+
+    `taken` are references (by attribute, as `voucher_id`) that are read from other parts: a SELECT of one id each.
+    Signals and `save()` of the model are passed by.
+    """
+    taken = taken or {}
+    stored = {
+        field: field.get_db_prep_save(getattr(row, field.attname), connection)
+        for field in _fields(type(row))
+        if field.attname not in taken
+    }
+    given = {field: f"%({name}_{field.attname})s" for field, value in stored.items() if value is not None}
+    given |= {field: f"({taken[field.attname]})" for field in _fields(type(row)) if field.attname in taken}
+    statement = f"{_into(type(row), tuple(given))} VALUES ({', '.join(given.values())}) RETURNING id"
+    values = {f"{name}_{field.attname}": as_text(value) for field, value in stored.items() if value is not None}
+    return Part(name, statement, values, answer="'', id")
+
+
+def is_written(row: models.Model, pk: int) -> None:
+    """Leave the row as `save()` would have left it."""
+    row.pk = pk
+    row._state.adding, row._state.db = False, connection.alias  # noqa: SLF001
+
+
+@cache
+def _fields(model: type[models.Model]) -> tuple[models.Field[Any, Any], ...]:
+    return tuple(field for field in model._meta.local_concrete_fields if not field.primary_key)
+
+
+@cache
+def _into(model: type[models.Model], fields: tuple[models.Field[Any, Any], ...]) -> str:
+    quoted = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
+    return f"INSERT INTO {connection.ops.quote_name(model._meta.db_table)} ({quoted})"
 
 
 @cache
 def _statement(model: type[models.Model], unique: tuple[str, ...]) -> tuple[list[str], str]:
-    fields = [field for field in model._meta.local_concrete_fields if not field.primary_key]
-    quoted = [connection.ops.quote_name(str(field.column)) for field in fields]
-    keys = ", ".join(name for field, name in zip(fields, quoted, strict=True) if field.name in unique)
-    statement = (
-        f"INSERT INTO {connection.ops.quote_name(model._meta.db_table)} ({', '.join(quoted)}) "  # noqa: S608
-        f"VALUES ({', '.join(['%s'] * len(fields))}) ON CONFLICT ({keys}) DO NOTHING RETURNING id"
-    )
+    fields = _fields(model)
+    keys = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields if field.name in unique)
+    places = ", ".join(["%s"] * len(fields))
+    statement = f"{_into(model, fields)} VALUES ({places}) ON CONFLICT ({keys}) DO NOTHING RETURNING id"
     return [str(field.attname) for field in fields], statement

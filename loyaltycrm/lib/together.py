@@ -7,14 +7,19 @@ data-modifying statement, written where its table is written; nobody needs to kn
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from operator import methodcaller
 from typing import Any, Final
 
 from django.db import connection
+from psycopg import _queries
 
+# psycopg remembers what it read in a statement, but not in one as long as ours; to read it anew each time takes as long
+# as the rest of an award in Python. Should psycopg name these otherwise one day, we are only slower.
+_queries.MAX_CACHED_STATEMENT_LENGTH = 16_384
+_queries.MAX_CACHED_STATEMENT_PARAMS = 200
 _IN_ISO: Final = methodcaller("isoformat")
 
 
@@ -53,27 +58,32 @@ def rows_part(name: str, statement: str, columns: str, rows: Sequence[Mapping[st
     """A part about rows: `{rows}` in its statement stands for them as a table called `given`.
 
     `columns` are their names and types. One row is sent value by value, which is quick; any other number as one JSON
-    array, so that the statement stays the same and prepared.
+    array, so that the statement stays the same and prepared. What is None of the one row is no value but a NULL in the
+    statement.
     """
     if len(rows) == 1:
-        values = {f"{name}_{column}": as_text(rows[0][column]) for column, _type in _columns(columns)}
-        return Part(name, statement.replace("{rows}", _one_row(name, columns)), values, answer)
+        known = {column: value for column, value in rows[0].items() if value is not None}
+        values = {f"{name}_{column}": as_text(value) for column, value in known.items()}
+        return Part(name, _about_one_row(name, statement, columns, frozenset(known)), values, answer)
     several = f"jsonb_to_recordset(%({name}_rows)s::jsonb) AS given({columns})"
     return Part(name, statement.replace("{rows}", several), {f"{name}_rows": json.dumps(rows, default=_IN_ISO)}, answer)
 
 
 @cache
-def _columns(columns: str) -> list[tuple[str, str]]:
-    pairs = (column.split() for column in columns.split(","))
-    return [(name, kind) for name, kind in pairs]
-
-
-@cache
-def _one_row(name: str, columns: str) -> str:
-    values = ", ".join(f"%({name}_{column})s::{kind}" for column, kind in _columns(columns))
-    return f"(VALUES ({values})) AS given({', '.join(column for column, _type in _columns(columns))})"
+def _about_one_row(name: str, statement: str, columns: str, known: frozenset[str]) -> str:
+    pairs = [column.split() for column in columns.split(",")]
+    values = ", ".join(
+        f"%({name}_{column})s::{kind} {column}" if column in known else f"NULL::{kind} {column}"
+        for column, kind in pairs
+    )
+    return statement.replace("{rows}", f"(SELECT {values}) AS given")
 
 
 def as_text(value: Any) -> Any:
     """A number as text: by itself it would be sent in the smallest type that holds it, a statement for each type."""
     return str(value) if isinstance(value, int | str) else value
+
+
+def as_array(ids: Iterable[int]) -> str:
+    """Ids as PostgreSQL writes an array of them, for the same reason."""
+    return f"{{{','.join(map(str, ids))}}}"

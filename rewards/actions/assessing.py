@@ -86,7 +86,7 @@ class Assessor:
             self._keep(event, known)
         if known.walk is not None and isinstance(event, Sold | GaveMoneyBack):
             _go_to(known.walk, known.moves, event.occurred_at)
-            known.walk.add(event.business_date, _amounts(event, state, entries))
+            known.walk.add(event.business_date, amounts_of(event, state, entries))
 
     def write(self) -> None:
         """Write the facts of the sales and what they took of budgets."""
@@ -246,7 +246,7 @@ def _is_first(known: _Known, at: datetime, visit: Hashable) -> bool:
     return first == visit if visit is not None else at < first_at
 
 
-def _amounts(event: Sold | GaveMoneyBack, state: AccountState, entries: Sequence[Entry]) -> dict[str, int]:
+def amounts_of(event: Sold | GaveMoneyBack, state: AccountState, entries: Sequence[Entry]) -> dict[str, int]:
     """What an event that happened counts towards a tier, in every unit."""
     by_kind: dict[PostingKind, int] = defaultdict(int)
     for entry in entries:

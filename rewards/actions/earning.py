@@ -14,23 +14,22 @@ from customers.actions.visit_lines import ReceiptLine, insert_lines, refuse_othe
 from customers.actions.visits import insert_refund, insert_visit
 from customers.models import Customer, PaymentMethod, Refund, Visit, VisitChannel
 from loyaltycrm.core.actions import audit
-from loyaltycrm.core.actions.announcing import Told, announce, parts
+from loyaltycrm.core.actions.announcing import Told, parts, quiet
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.knobs import value
-from loyaltycrm.core.models import Company, Store, User
+from loyaltycrm.core.models import Store, User
 from loyaltycrm.lib.faults import crash_point
 from loyaltycrm.lib.together import Part, run_together
 from loyaltycrm.lib.transactions import atomic_with_retry
-from rewards.actions.assessing import load_assessor, replay_assessed, with_categories
-from rewards.actions.standings import growing_standing
+from rewards.actions.assessing import amounts_of, load_assessor, replay_assessed, with_categories
+from rewards.actions.standings import moved_standing
 from rewards.actions.tiers import review_tiers
 from rewards.actions.voiding import take_visit_back
 from rewards.knobs import UNDO_MINUTES
-from rewards.ledger import GaveMoneyBack, Sold, load_states, open_for_sale, replay, write, write_with
+from rewards.ledger import Entry, GaveMoneyBack, OpenAccount, Sold, open_account, open_for_sale, replay, write_with
 from rewards.models import Posting, PostingKind
 from rewards.programme import Basket, BasketLine, EarningLine, Programmes, load_programmes
 from rewards.queries import balance_of
-from rewards.tiers import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,19 +185,25 @@ def post_visit(visit: Visit, *, details: Details, by: User | None, beside: Seque
         basket=_basket(visit, details, programmes),
     )
     entries = replay_assessed(state, [sold], programmes, assessor, zone=account.zone).entries
-    earned = state.visits[visit.pk].earned
-    gained: dict[Unit, int] = {"net_spend": visit.net_cents, "earned_points": earned, "visits": 1}
-    is_today = day == timezone.now().astimezone(account.zone).date()
-    standing = [growing_standing(visit.customer_id, day, gained, programmes)] if is_today else []
-    balance = state.available(day)
+    earned, balance = state.visits[visit.pk].earned, state.available(day)
+    standing = _standing(account, sold, entries)
     told = [saved_visit(visit, points=earned, balance=balance)]
-    answers = write_with(state, entries, by=by, beside=[*beside, *standing], told=told)
+    with quiet(when=not account.has_receivers):
+        answers = write_with(state, entries, by=by, beside=[*beside, *standing], told=told)
     crash_point("visit.posted")
     if assessor is not None:
         assessor.write()
     if not answers.get("standing"):
         review_tiers([visit.customer_id], programmes=programmes)
     return VisitOutcome(visit, earned, balance, is_new=True)
+
+
+def _standing(account: OpenAccount, event: Sold | GaveMoneyBack, entries: Sequence[Entry]) -> list[Part]:
+    """The customer's standing moved by an event of today; without an answer of it, the tier is to be reviewed."""
+    state, day = account.state, event.business_date
+    if day != timezone.now().astimezone(account.zone).date():
+        return []
+    return [moved_standing(state.customer_id, day, amounts_of(event, state, entries), account.programmes)]
 
 
 def _basket(visit: Visit, details: Details, programmes: Programmes) -> Basket:
@@ -251,27 +256,33 @@ def refund_visit(
     )
     if not is_new:
         return refund
-    visit = refund.visit
-    audit.record("refund visit", refund, by=by, data={"net_cents": net_cents, "visit": visit.pk})
     told = [given_back(refund)]
-    if visit.customer_id is None:
-        announce(*told)
+    content = {"net_cents": net_cents, "visit": refund.visit_id}
+    audited = [audit.part("refund visit", refund, by=by, data=content)]
+    if refund.visit.customer_id is None:
+        run_together([*audited, *parts(told)])
     else:
-        post_refund(refund, not_posted=[refund], by=by, told=told)
+        post_refund(refund, not_posted=[refund], by=by, beside=audited, told=told)
     return refund
 
 
-def post_refund(refund: Refund, *, not_posted: Sequence[Refund], by: User | None, told: Sequence[Told] = ()) -> None:
+def post_refund(
+    refund: Refund,
+    *,
+    not_posted: Sequence[Refund],
+    by: User | None,
+    beside: Sequence[Part] = (),
+    told: Sequence[Told] = (),
+) -> None:
     """Post what a recorded refund of a customer's visit takes back, and review the tier, in the caller's transaction.
 
-    `not_posted` are the refunds of the visit that have no posting yet, this one included; `told` is announced with it.
+    `not_posted` are the refunds of the visit that have no posting yet, this one included; `beside` is written and
+    `told` is announced with it.
     """
     visit = refund.visit
     assert visit.customer_id is not None
-    programmes = load_programmes()
-    new_ids = [one.pk for one in not_posted]
-    states = load_states([visit.customer_id], programmes, visit_ids=[visit.pk], new_refund_ids=new_ids)
-    state = states[visit.customer_id]
+    account = open_account(visit.customer_id, visit_id=visit.pk, new_refund_ids=[one.pk for one in not_posted])
+    state = account.state
     event = GaveMoneyBack(
         occurred_at=refund.occurred_at,
         business_date=refund.business_date,
@@ -280,8 +291,12 @@ def post_refund(refund: Refund, *, not_posted: Sequence[Refund], by: User | None
         receipt_key=refund.receipt_key,
         net_cents=refund.net_cents,
     )
-    write([(state, replay(state, [event], programmes, zone=Company.current().zone).entries)], by=by, told=told)
-    review_tiers([visit.customer_id], programmes=programmes)
+    entries = replay(state, [event], account.programmes, zone=account.zone).entries
+    standing = _standing(account, event, entries)
+    with quiet(when=not account.has_receivers):
+        answers = write_with(state, entries, by=by, beside=[*beside, *standing], told=told)
+    if not answers.get("standing"):
+        review_tiers([visit.customer_id], programmes=account.programmes)
 
 
 def undo_ends_at(visit: Visit) -> datetime:

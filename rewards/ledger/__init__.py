@@ -20,7 +20,7 @@ from rewards.ledger.moving import Merged, Unmerged, merge_accounts, undo_merge
 from rewards.ledger.partners import EarnedAtPartner, GaveBackAtPartner, TookBackAtPartner, UsedAtPartner
 from rewards.ledger.replay import BelowMinimum, NotAllowed, NotAStep, NotEnoughPoints, Replayed, replay, sweep
 from rewards.ledger.state import AccountState, Entry, LotState
-from rewards.ledger.store import AccountMerged, OpenAccount, load_states, lock_accounts, open_for_sale
+from rewards.ledger.store import AccountMerged, OpenAccount, load_states, lock_accounts, open_account, open_for_sale
 from rewards.ledger.writing import write, write_with
 
 __all__ = [
@@ -57,6 +57,7 @@ __all__ = [
     "load_states",
     "lock_accounts",
     "merge_accounts",
+    "open_account",
     "open_for_sale",
     "replay",
     "reversal_of",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from django.db.models import Q
 
+from rewards.ledger.lots import load_lots
 from rewards.ledger.moving import Settlement
 from rewards.ledger.state import AccountState, LotState
-from rewards.ledger.store import load_lots
 from rewards.models import AccountMerge, Lot, Posting, PostingKind
 
 

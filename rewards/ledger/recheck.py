@@ -29,7 +29,7 @@ from rewards.ledger.events import (
 from rewards.ledger.moving import Merged, Settlement, Unmerged, merge_accounts, settlements, undo_merge
 from rewards.ledger.replay import NotAllowed, happen, moved_nothing, not_taken_back, sweep_lot
 from rewards.ledger.state import AccountState, Entry
-from rewards.ledger.store import facts_of
+from rewards.ledger.visits import facts_of
 from rewards.models import Account, AccountMerge, Lot, LotUse, Posting, PostingKind
 from rewards.programme import Basket, Programmes, from_facts
 

@@ -9,21 +9,17 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
-from django.db.models import QuerySet, Sum, prefetch_related_objects
 from django.utils.translation import gettext as _
 
-from customers.models import Refund, Visit
+from loyaltycrm.core.actions.announcing import HAS_RECEIVERS
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import Company
-from rewards.ledger.state import AccountState, LotState, Movement, Spending, Use, VisitPoints
-from rewards.models import AccountKind, Lot, LotUse, Posting, PostingKind, SaleFacts
-from rewards.programme import FINGERPRINT, Programmes, from_facts, programmes_of
-
-_COUNTERS: dict[str, AccountKind] = {
-    PostingKind.REDEEM: AccountKind.REDEEMED,
-    PostingKind.ADJUST: AccountKind.ADJUSTED,
-}
-
+from loyaltycrm.lib.together import as_array
+from rewards.ledger.lots import LOT_COLUMNS, link_continued, load_lots, lot_of
+from rewards.ledger.state import AccountState, LotState, Movement
+from rewards.ledger.visits import load_spendings, load_visits
+from rewards.models import Lot, Posting
+from rewards.programme import FINGERPRINT, Programmes, programmes_of
 
 _ONE: Final = "= %s::bigint"
 _MANY: Final = "= ANY(%s::bigint[])"
@@ -40,8 +36,7 @@ def _loading(locking: str, *, lots: str = "") -> str:
     return f"""WITH locked AS MATERIALIZED ({locking}), account AS MATERIALIZED (
             SELECT a.*, a.version = (SELECT r.ctid FROM rewards_account r WHERE r.id = a.id) AS is_fresh FROM locked a)
         SELECT a.customer_id, a.id, a.book_balance, a.arrears, a.is_fresh, a.merged_into_id IS NOT NULL,
-            l.id, l.continues_id, l.reference, l.points, l.remaining, l.earned_at, l.earned_on, l.available_on,
-            l.good_through, l.idle_days, {FINGERPRINT}, (SELECT time_zone FROM core_company)
+            {FINGERPRINT}, (SELECT time_zone FROM core_company), {HAS_RECEIVERS}, {LOT_COLUMNS}
         FROM account a LEFT JOIN rewards_lot l ON l.account_id = a.id AND l.remaining > 0 {lots}"""  # noqa: S608
 
 
@@ -59,11 +54,15 @@ _MAKE_ACCOUNTS: Final = """
 
 @dataclass(frozen=True, slots=True)
 class OpenAccount:
-    """A customer's account with what holds for it now: the programme's versions and the company's time zone."""
+    """A customer's account with what holds for it now: the programme's versions and the company's time zone.
+
+    `has_receivers`: whether anybody listens to what is told of changes.
+    """
 
     state: AccountState
     programmes: Programmes
     zone: ZoneInfo
+    has_receivers: bool
 
 
 def load_states(
@@ -89,7 +88,7 @@ def load_states(
     """
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("Accounts are loaded in the transaction that changes them.")
-    states, lots = _lock_and_load_states(set(customer_ids), visit_ids, even_merged=even_merged)
+    states, lots, _rows = _lock_and_load_states(set(customer_ids), visit_ids, even_merged=even_merged)
     by_account = {state.account_id: state for state in states.values()}
     if origins:
         named = list(origins)
@@ -97,9 +96,9 @@ def load_states(
         load_lots(Lot.objects.filter(reference__in=named).union(carried_on), by_account, lots)
     if spendings:
         used = Posting.objects.filter(reference__in=list(spendings)).values_list("id", flat=True)
-        _load_spendings(Posting.objects.filter(id__in=used), by_account, lots)
+        load_spendings(list(used), by_account, lots)
     if visit_ids:
-        _load_visits(list(visit_ids), list(new_refund_ids), by_account, lots, programmes)
+        load_visits(list(visit_ids), list(new_refund_ids), by_account, lots, programmes)
     if uses_from:
         _load_movements(uses_from, states)
     return states
@@ -114,28 +113,28 @@ def _spenders_on(visit_ids: Collection[int]) -> dict[int, int]:
             """SELECT DISTINCT a.id, o.customer_id FROM rewards_posting p JOIN rewards_account a ON a.id = p.source_id
                JOIN rewards_account o ON o.id = coalesce(a.merged_into_id, a.id)
                WHERE p.visit_id = ANY(%s::bigint[]) AND p.kind = 'redeem'""",
-            [list(visit_ids)],
+            [as_array(visit_ids)],
         )
         return dict(cursor.fetchall())
 
 
 def _lock_and_load_states(
     customer_ids: set[int], visit_ids: Collection[int], *, even_merged: bool
-) -> tuple[dict[int, AccountState], dict[int, LotState]]:
-    """The accounts of the customers and of whoever used points on the visits; until no merge has changed who that is
-    while it waited for the locks."""
+) -> tuple[dict[int, AccountState], dict[int, LotState], list[tuple[Any, ...]]]:
+    """The accounts of the customers and of whoever used points on the visits, and the rows they are from; until no
+    merge has changed who that is while it waited for the locks."""
     spenders = _spenders_on(visit_ids)
     while True:
         ids = sorted(customer_ids.union(spenders.values()))
         statement = _LOAD_ONE if len(ids) == 1 else _LOAD_MANY
-        values = [str(ids[0]) if len(ids) == 1 else _array(ids)]
+        values = [str(ids[0]) if len(ids) == 1 else as_array(ids)]
         rows = _lock_and_load(ids, statement, values, standing=() if even_merged else customer_ids)
         before, spenders = spenders, spenders if len(ids) == len(customer_ids) else _spenders_on(visit_ids)
         if spenders == before:
             states, lots = _states_of(rows)
             for state in states.values():
                 state.spenders = {account: states[customer] for account, customer in spenders.items()}
-            return states, lots
+            return states, lots, rows
 
 
 def _load_movements(uses_from: Mapping[int, datetime], states: dict[int, AccountState]) -> None:
@@ -173,13 +172,13 @@ def lock_accounts(customer_ids: Collection[int]) -> None:
     """
     ids = sorted(set(customer_ids))
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT_LOCKED, [_array(ids)])
+        cursor.execute(_COUNT_LOCKED, [as_array(ids)])
         known, merged = cursor.fetchone() or (0, 0)
         if merged:
             raise AccountMerged
         if known < len(ids):
-            cursor.execute(_MAKE_ACCOUNTS, [_array(ids)])
-            cursor.execute(_COUNT_LOCKED, [_array(ids)])
+            cursor.execute(_MAKE_ACCOUNTS, [as_array(ids)])
+            cursor.execute(_COUNT_LOCKED, [as_array(ids)])
 
 
 def open_for_sale(customer_id: int, day: date) -> OpenAccount:
@@ -192,9 +191,24 @@ def open_for_sale(customer_id: int, day: date) -> OpenAccount:
     state = states[customer_id]
     state.read_for = day
     state.unread = state.book_balance + state.arrears - sum(lot.remaining for lot in state.lots)
-    fingerprint, time_zone = rows[0][-2:]
+    return _opened(state, rows)
+
+
+def open_account(customer_id: int, *, visit_id: int | None = None, new_refund_ids: Collection[int] = ()) -> OpenAccount:
+    """One customer's account as `load_states` loads it, with the programme and the calendar by the same statement."""
+    visit_ids = [] if visit_id is None else [visit_id]
+    states, lots, rows = _lock_and_load_states({customer_id}, visit_ids, even_merged=False)
+    account = _opened(states[customer_id], rows)
+    if visit_ids:
+        by_account = {state.account_id: state for state in states.values()}
+        load_visits(visit_ids, list(new_refund_ids), by_account, lots, account.programmes)
+    return account
+
+
+def _opened(state: AccountState, rows: Sequence[tuple[Any, ...]]) -> OpenAccount:
+    fingerprint, time_zone, has_receivers = rows[0][6:9]
     zone = ZoneInfo(time_zone) if time_zone else Company.current().zone
-    return OpenAccount(state, programmes_of(fingerprint), zone)
+    return OpenAccount(state, programmes_of(fingerprint), zone, has_receivers)
 
 
 def _lock_and_load(
@@ -212,7 +226,7 @@ def _lock_and_load(
             cursor.execute(statement, values)
             rows = cursor.fetchall()
             if len({row[0] for row in rows}) < len(ids):
-                cursor.execute(_MAKE_ACCOUNTS, [_array(ids)])
+                cursor.execute(_MAKE_ACCOUNTS, [as_array(ids)])
             elif all(row[4] for row in rows):
                 if any(row[5] and row[0] in standing for row in rows):
                     raise AccountMerged
@@ -223,154 +237,16 @@ def _states_of(rows: Iterable[tuple[Any, ...]]) -> tuple[dict[int, AccountState]
     states: dict[int, AccountState] = {}
     lots: dict[int, LotState] = {}
     continued: dict[int, int] = {}
-    for customer_id, account_id, book_balance, arrears, _fresh, _merged, *about_lot, _print, _zone in rows:
-        lot_id, first_id, *lot = about_lot
+    for customer_id, account_id, book_balance, arrears, _fresh, _merged, _print, _zone, _receivers, *lot in rows:
+        lot_id, _account_id, first_id = lot[:3]
         state = states.get(customer_id)
         if state is None:
             state = AccountState(customer_id, account_id, book_balance, arrears)
             states[customer_id] = state
         if lot_id is not None:
-            reference, *amounts_and_days = lot
-            lots[lot_id] = LotState(reference, lot_id, *amounts_and_days)
-            lots[lot_id].row_id, lots[lot_id].account_id = lot_id, account_id
+            lots[lot_id] = lot_of(lot)
             state.lots.append(lots[lot_id])
             if first_id is not None:
                 continued[lot_id] = first_id
-    _link_continued(continued, {state.account_id: state for state in states.values()}, lots)
+    link_continued(continued, {state.account_id: state for state in states.values()}, lots)
     return states, lots
-
-
-def _array(ids: Sequence[int]) -> str:
-    """Ids as PostgreSQL writes an array of them."""
-    return f"{{{','.join(map(str, ids))}}}"
-
-
-def load_lots(
-    rows: QuerySet[Lot], by_account: dict[int, AccountState], known: dict[int, LotState] | None = None
-) -> dict[int, LotState]:
-    """The lots of these rows and those that they continue, put into the states of their accounts.
-
-    `known` are lots loaded before, by row id; they are not loaded twice, and the new ones are added to them.
-    """
-    lots = {} if known is None else known
-    fields = ("reference", "points", "remaining", "earned_at", "earned_on", "available_on", "good_through", "idle_days")
-    first_of: dict[int, int] = {}
-    for row in rows.values("id", "account_id", "continues_id", *fields):
-        if row["id"] in lots:
-            continue
-        lot = LotState(
-            number=row["id"], row_id=row["id"], account_id=row["account_id"], **{name: row[name] for name in fields}
-        )
-        lots[row["id"]] = lot
-        if row["account_id"] in by_account:
-            by_account[row["account_id"]].lots.append(lot)
-        else:
-            for state in by_account.values():
-                state.elsewhere.append(lot)
-        if row["continues_id"]:
-            first_of[row["id"]] = row["continues_id"]
-    _link_continued(first_of, by_account, lots)
-    emptied = [lot.row_id for lot in lots.values() if not lot.remaining]
-    if emptied:
-        lapsed = (
-            LotUse.objects.filter(lot__in=emptied, posting__kind=PostingKind.EXPIRE)
-            .values_list("lot")
-            .annotate(points=Sum("points"))
-        )
-        for lot_id, points in lapsed:
-            lots[lot_id].lapsed = points
-    return lots
-
-
-def _link_continued(
-    first_of: Mapping[int, int], by_account: dict[int, AccountState], lots: dict[int, LotState]
-) -> None:
-    missing = set(first_of.values()) - lots.keys()
-    if missing:
-        load_lots(Lot.objects.filter(id__in=missing), by_account, lots)
-    for lot_id, first_id in first_of.items():
-        lots[lot_id].continues = lots[first_id]
-        lots[first_id].carried_on_by.append(lots[lot_id])
-
-
-def _load_visits(
-    visit_ids: list[int],
-    new_refund_ids: list[int],
-    by_account: dict[int, AccountState],
-    lots: dict[int, LotState],
-    programmes: Programmes,
-) -> None:
-    """Add what the visits earned, used, and gave back so far to the states of their customers."""
-    by_customer = {state.customer_id: state for state in by_account.values()}
-    visits: dict[int, VisitPoints] = {}
-    facts = facts_of(visit_ids, programmes)
-    for visit in Visit.objects.filter(id__in=visit_ids).only("customer_id", "net_cents", "business_date"):
-        points = VisitPoints(basket=from_facts(visit.net_cents, visit.business_date, facts.get(visit.pk)))
-        visits[visit.pk] = by_customer[visit.customer_id or 0].visits[visit.pk] = points
-    earlier = Refund.objects.filter(visit__in=visit_ids).exclude(id__in=new_refund_ids)
-    refunded = earlier.values_list("visit").annotate(cents=Sum("net_cents"))
-    for visit_id, cents in refunded:
-        visits[visit_id].refunded_cents = cents
-    own = Lot.objects.filter(posting__visit__in=visit_ids, posting__kind=PostingKind.EARN)
-    carried_on = Lot.objects.filter(continues__posting__visit__in=visit_ids, continues__posting__kind=PostingKind.EARN)
-    load_lots(own.union(carried_on), by_account, lots)
-    by_reference = {lot.reference: lot for lot in lots.values()}
-    on_visits = list(Posting.objects.filter(visit__in=visit_ids).order_by("id"))
-    for visit_id, spent in _load_spendings(on_visits, by_account, lots):
-        visits[visit_id or 0].spent.append(spent)
-    for posting in on_visits:
-        visit_points = visits[posting.visit_id or 0]
-        if posting.kind == PostingKind.EARN:
-            visit_points.earned = posting.points
-            visit_points.version_id = posting.programme_version_id
-            names = (posting.reference, f"{posting.reference}:bonus")
-            visit_points.own_lots = [by_reference[name] for name in names if name in by_reference]
-            visit_points.earn_reference = posting.reference
-        elif posting.kind == PostingKind.TAKE_BACK:
-            visit_points.taken += posting.points
-    for visit_points in visits.values():
-        if visit_points.earned and visit_points.version_id:
-            programme = programmes.by_id(visit_points.version_id)
-            kept = visit_points.net_cents - visit_points.refunded_cents
-            visit_points.due = visit_points.earned - programme.points_for(visit_points.basket.kept(kept))
-
-
-def facts_of(visit_ids: Collection[int], programmes: Programmes) -> dict[int, dict[str, Any]]:
-    """The facts kept of visits, of those that have any; no query where no version asks for facts."""
-    if not programmes.keep_facts:
-        return {}
-    return dict(SaleFacts.objects.filter(visit__in=list(visit_ids)).values_list("visit", "facts"))
-
-
-def _load_spendings(
-    postings: Iterable[Posting], by_account: dict[int, AccountState], lots: dict[int, LotState]
-) -> list[tuple[int | None, Spending]]:
-    """The uses and takings among the postings with what was given back of them, each with its visit, in order."""
-    taken = sorted((posting for posting in postings if posting.kind in _COUNTERS), key=lambda posting: posting.pk)
-    if not taken:
-        return []
-    prefetch_related_objects(taken, "lot_uses")
-    wanted = {use.lot_id for posting in taken for use in posting.lot_uses.all()}
-    load_lots(Lot.objects.filter(id__in=wanted - lots.keys()), by_account, lots)
-    found: dict[int, tuple[int | None, Spending]] = {}
-    for posting in taken:
-        uses = [Use(lots[use.lot_id], use.points) for use in posting.lot_uses.all()]
-        counter = _COUNTERS[posting.kind]
-        spent = Spending(posting.reference, posting.points, uses, counter, account_id=posting.source_id)
-        found[posting.pk] = (posting.visit_id, spent)
-        owner = by_account.get(posting.source_id)
-        for state in [owner] if owner else by_account.values():
-            state.spendings[posting.reference] = spent
-    for posting in Posting.objects.filter(reverses__in=list(found), kind=PostingKind.GIVE_BACK).order_by("id"):
-        _subtract_given_back(found[posting.reverses_id or 0][1], posting)
-    return list(found.values())
-
-
-def _subtract_given_back(spent: Spending, posting: Posting) -> None:
-    """Take what a give-back returned off the uses it returned to, the last used first, as it was done."""
-    spent.given_back += posting.points
-    left = posting.points
-    for use in reversed(spent.uses):
-        part = min(use.points, left)
-        use.points -= part
-        left -= part

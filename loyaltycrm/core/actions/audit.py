@@ -12,13 +12,14 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from loyaltycrm.core.models import AuditEvent, User
-from loyaltycrm.lib.together import Part
+from loyaltycrm.lib.together import Part, as_text
 
 _api_key: ContextVar[int | None] = ContextVar("api_key", default=None)
 
 _INSERT: Final = """
     INSERT INTO core_auditevent (at, by_id, action, subject_type, subject_id, data)
-    VALUES (%(audit_at)s, %(audit_by)s, %(audit_action)s, %(audit_type)s, %(audit_subject)s, %(audit_data)s::jsonb)"""
+    VALUES (%(audit_at)s, %(audit_by)s::bigint, %(audit_action)s, %(audit_type)s, {subject},
+        %(audit_data)s::jsonb)"""
 
 
 @contextmanager
@@ -54,17 +55,23 @@ def record(
     )
 
 
-def part(action: str, subject: models.Model, *, by: User | None, data: dict[str, Any]) -> Part:
-    """The same row as a part of the statement that makes the change, where each statement counts."""
+def part(
+    action: str, subject: models.Model, *, by: User | None, data: dict[str, Any], written_by: str | None = None
+) -> Part:
+    """The same row as a part of the statement that makes the change, where each statement counts.
+
+    `written_by` names the part that inserts the subject, which has no id before.
+    """
+    subject_id = "%(audit_subject)s::bigint" if written_by is None else f"(SELECT id FROM {written_by})"  # noqa: S608
     return Part(
         "audit",
-        _INSERT,
+        _INSERT.replace("{subject}", subject_id),
         {
             "audit_at": timezone.now(),
-            "audit_by": by.pk if by else None,
+            "audit_by": as_text(by.pk) if by else None,
             "audit_action": action,
             "audit_type": subject._meta.label_lower,
-            "audit_subject": subject.pk,
+            "audit_subject": as_text(subject.pk),
             "audit_data": json.dumps(_told(data)),
         },
     )

@@ -1,0 +1,124 @@
+"""What visits earned, used and gave back so far, read into the accounts of their customers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any, Final
+
+from django.db import connection
+from django.db.models import prefetch_related_objects
+
+from loyaltycrm.lib.together import as_array
+from rewards.ledger.lots import LOT_COLUMNS, load_lots, take_lots
+from rewards.ledger.state import AccountState, LotState, Spending, Use, VisitPoints
+from rewards.models import AccountKind, Lot, Posting, PostingKind, SaleFacts
+from rewards.programme import Programmes, from_facts
+
+_COUNTERS: dict[str, AccountKind] = {
+    PostingKind.REDEEM: AccountKind.REDEEMED,
+    PostingKind.ADJUST: AccountKind.ADJUSTED,
+}
+# As for accounts: a statement about one visit is another than about many, which is planned anew each time.
+_ONE: Final = "= %(visits)s::bigint"
+_MANY: Final = "= ANY(%(visits)s::bigint[])"
+_VISITS: Final = """
+    SELECT v.id, v.customer_id, v.net_cents, v.business_date, (SELECT coalesce(sum(r.net_cents), 0)::bigint
+        FROM customers_refund r WHERE r.visit_id = v.id AND NOT r.id = ANY(%(new_refunds)s::bigint[]))
+    FROM customers_visit v WHERE v.id {these}"""
+_POSTINGS: Final = """
+    SELECT id, visit_id, kind, reference, points, programme_version_id
+    FROM rewards_posting WHERE visit_id {these} ORDER BY id"""
+_OWN_LOTS: Final = f"""
+    WITH own AS (SELECT l.* FROM rewards_posting p JOIN rewards_lot l ON l.posting_id = p.id
+        WHERE p.visit_id {{these}} AND p.kind = 'earn')
+    SELECT {LOT_COLUMNS} FROM own l
+    UNION ALL SELECT {LOT_COLUMNS} FROM own JOIN rewards_lot l ON l.continues_id = own.id"""  # noqa: S608
+
+
+def load_visits(
+    visit_ids: list[int],
+    new_refund_ids: list[int],
+    by_account: dict[int, AccountState],
+    lots: dict[int, LotState],
+    programmes: Programmes,
+) -> None:
+    """Add what the visits earned, used, and gave back so far to the states of their customers.
+
+    `new_refund_ids` are refunds that are recorded but not posted yet: they are left out.
+    """
+    by_customer = {state.customer_id: state for state in by_account.values()}
+    visits: dict[int, VisitPoints] = {}
+    facts = facts_of(visit_ids, programmes)
+    for visit_id, customer_id, net_cents, day, refunded in _rows(_VISITS, visit_ids, new_refund_ids):
+        points = VisitPoints(basket=from_facts(net_cents, day, facts.get(visit_id)), refunded_cents=refunded)
+        visits[visit_id] = by_customer[customer_id].visits[visit_id] = points
+    take_lots(_rows(_OWN_LOTS, visit_ids), by_account, lots)
+    by_reference = {lot.reference: lot for lot in lots.values()}
+    on_visits = _rows(_POSTINGS, visit_ids)
+    for posting_id, visit_id, kind, reference, points, version_id in on_visits:
+        del posting_id
+        visit_points = visits[visit_id]
+        if kind == PostingKind.EARN:
+            visit_points.earned = points
+            visit_points.version_id = version_id
+            names = (reference, f"{reference}:bonus")
+            visit_points.own_lots = [by_reference[name] for name in names if name in by_reference]
+            visit_points.earn_reference = reference
+        elif kind == PostingKind.TAKE_BACK:
+            visit_points.taken += points
+    for spent_on, spent in load_spendings([row[0] for row in on_visits if row[2] in _COUNTERS], by_account, lots):
+        visits[spent_on or 0].spent.append(spent)
+    for visit_points in visits.values():
+        if visit_points.earned and visit_points.version_id:
+            programme = programmes.by_id(visit_points.version_id)
+            kept = visit_points.net_cents - visit_points.refunded_cents
+            visit_points.due = visit_points.earned - programme.points_for(visit_points.basket.kept(kept))
+
+
+def facts_of(visit_ids: Collection[int], programmes: Programmes) -> dict[int, dict[str, Any]]:
+    """The facts kept of visits, of those that have any; no query where no version asks for facts."""
+    if not programmes.keep_facts:
+        return {}
+    return dict(SaleFacts.objects.filter(visit__in=list(visit_ids)).values_list("visit", "facts"))
+
+
+def load_spendings(
+    posting_ids: Collection[int], by_account: dict[int, AccountState], lots: dict[int, LotState]
+) -> list[tuple[int | None, Spending]]:
+    """The uses and takings among these postings with what was given back of them, each with its visit, in order."""
+    if not posting_ids:
+        return []
+    taken = list(Posting.objects.filter(id__in=posting_ids, kind__in=_COUNTERS).order_by("id"))
+    prefetch_related_objects(taken, "lot_uses")
+    wanted = {use.lot_id for posting in taken for use in posting.lot_uses.all()}
+    load_lots(Lot.objects.filter(id__in=wanted - lots.keys()), by_account, lots)
+    found: dict[int, tuple[int | None, Spending]] = {}
+    for posting in taken:
+        uses = [Use(lots[use.lot_id], use.points) for use in posting.lot_uses.all()]
+        counter = _COUNTERS[posting.kind]
+        spent = Spending(posting.reference, posting.points, uses, counter, account_id=posting.source_id)
+        found[posting.pk] = (posting.visit_id, spent)
+        owner = by_account.get(posting.source_id)
+        for state in [owner] if owner else by_account.values():
+            state.spendings[posting.reference] = spent
+    for posting in Posting.objects.filter(reverses__in=list(found), kind=PostingKind.GIVE_BACK).order_by("id"):
+        _subtract_given_back(found[posting.reverses_id or 0][1], posting)
+    return list(found.values())
+
+
+def _subtract_given_back(spent: Spending, posting: Posting) -> None:
+    """Take what a give-back returned off the uses it returned to, the last used first, as it was done."""
+    spent.given_back += posting.points
+    left = posting.points
+    for use in reversed(spent.uses):
+        part = min(use.points, left)
+        use.points -= part
+        left -= part
+
+
+def _rows(statement: str, visit_ids: list[int], new_refund_ids: Iterable[int] = ()) -> list[tuple[Any, ...]]:
+    one = len(visit_ids) == 1
+    values = {"visits": str(visit_ids[0]) if one else as_array(visit_ids), "new_refunds": as_array(new_refund_ids)}
+    with connection.cursor() as cursor:
+        cursor.execute(statement.format(these=_ONE if one else _MANY), values)
+        return list(cursor.fetchall())
