@@ -89,6 +89,8 @@ def _test(arguments: list[str]) -> int:
             "REDIS_URL": servers.redis_url,
             "DJANGO_SETTINGS_MODULE": "loyaltycrm.settings",
         }
+        # Its hundred processes are to find the code compiled.
+        env.pop("PYTHONDONTWRITEBYTECODE", None)
         command = [sys.executable, "-m", "pytest", *arguments]
         with subprocess.Popen(command, cwd=ROOT, env=env) as running:
 

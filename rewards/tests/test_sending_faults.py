@@ -64,6 +64,12 @@ def tick_twice() -> None:
             tasks.send.delay(run_id)
 
 
+def dawdle_after(mailbox: MailServer, count: int) -> None:
+    """So many mails are taken at once, the others so slowly that what the test does next comes in their middle."""
+    mailbox.slow(0.01, times=count)
+    mailbox.slow(2)
+
+
 def is_idle(redis_server: Redis) -> bool:
     """Every message has been taken, and the task that it asked for has ended."""
     client = redis_server.client()
@@ -225,7 +231,7 @@ def test_an_unsubscribe_while_the_run_is_being_sent(
     committed_db: str, redis_server: Redis, mailbox: MailServer, programs: Programs
 ) -> None:
     run = started_run()
-    mailbox.slow(0.05)
+    dawdle_after(mailbox, 5)
     programs.worker(concurrency=1)
     until(lambda: len(mailbox.received) >= 5, step=tick_twice)
     with connection.cursor() as cursor:
@@ -236,6 +242,7 @@ def test_an_unsubscribe_while_the_run_is_being_sent(
 
     issue_unsubscribe_token(customer=last.customer, purpose="offers", channel="email", token=token)
     assert unsubscribe(token=token) is not None
+    mailbox.behave()
     until(lambda: is_done(run), step=tick_twice)
     last.refresh_from_db()
     assert (last.status, last.reason) == (DeliveryStatus.SUPPRESSED, DeliveryReason.UNSUBSCRIBED)
@@ -246,7 +253,7 @@ def test_a_pause_while_the_run_is_being_sent(
     committed_db: str, redis_server: Redis, mailbox: MailServer, programs: Programs
 ) -> None:
     run = started_run()
-    mailbox.slow(0.05)
+    dawdle_after(mailbox, 8)
     programs.worker(concurrency=2)
     until(lambda: len(mailbox.received) >= 8, step=tick_twice)
     pause_run(run=run, by=None)
@@ -257,6 +264,7 @@ def test_a_pause_while_the_run_is_being_sent(
         until(lambda: is_idle(redis_server))
     assert len(mailbox.received) == at_pause < READERS - 8
     assert run.deliveries.filter(status=DeliveryStatus.SENT).count() == at_pause
+    mailbox.behave()
     resume_run(run=run, by=None)
     until(lambda: is_done(run), step=tick_twice)
     assert len(assert_each_at_most_once(run, mailbox)) == READERS - 8

@@ -123,20 +123,16 @@ def test_the_mail_server_is_slow_as_told(mailbox: MailServer) -> None:
     assert mailbox.received == []
 
 
-def test_a_real_worker_takes_a_task_from_the_redis_of_the_test(
+def test_a_real_worker_takes_a_task_from_the_redis_of_the_test_and_leaves_no_child_when_it_is_killed(
     committed_db: str, celery_worker_process: Program, redis_server: Redis
 ) -> None:
     current_app.send_task("nobody.knows.this.task")
     celery_worker_process.wait_for("Received unregistered task", seconds=300)
     assert redis_server.client().llen("celery") == 0
-
-
-def test_a_killed_worker_leaves_no_child(committed_db: str, redis_server: Redis, programs: Programs) -> None:
-    worker = programs.worker(concurrency=2)
-    pool = worker.children()
+    pool = celery_worker_process.children()
     assert len(pool) == 2
-    worker.kill()
-    assert not worker.alive()
+    celery_worker_process.kill()
+    assert not celery_worker_process.alive()
     assert [child for child in pool if child.is_running()] == []
 
 
