@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -36,53 +36,23 @@ from rewards.views.staff import person, posted, try_it
 page = require_http_methods(["GET", "HEAD", "POST"])
 
 
-@page
-@permission(Permission.MANAGE_PROGRAMME)
-def base(request: HttpRequest, pk: int) -> HttpResponse:
-    """What of a receipt earns points."""
-    return _edit(request, pk, BaseForm)
+PARTS: Final[dict[str, type[PartForm]]] = {
+    "base": BaseForm,
+    "expiry": ExpiryForm,
+    "redemption": RedemptionForm,
+    "refunds": RefundsForm,
+    "tiers": TiersForm,
+    "membership": MembershipForm,
+    "discount": DiscountForm,
+    "level_add": LevelForm,
+}
 
 
 @page
 @permission(Permission.MANAGE_PROGRAMME)
-def expiry(request: HttpRequest, pk: int) -> HttpResponse:
-    """How long points last."""
-    return _edit(request, pk, ExpiryForm)
-
-
-@page
-@permission(Permission.MANAGE_PROGRAMME)
-def redemption(request: HttpRequest, pk: int) -> HttpResponse:
-    """What points are worth."""
-    return _edit(request, pk, RedemptionForm)
-
-
-@page
-@permission(Permission.MANAGE_PROGRAMME)
-def refunds(request: HttpRequest, pk: int) -> HttpResponse:
-    """What becomes of points when goods come back."""
-    return _edit(request, pk, RefundsForm)
-
-
-@page
-@permission(Permission.MANAGE_PROGRAMME)
-def tiers(request: HttpRequest, pk: int) -> HttpResponse:
-    """How ranks are reached and lost."""
-    return _edit(request, pk, TiersForm)
-
-
-@page
-@permission(Permission.MANAGE_PROGRAMME)
-def membership(request: HttpRequest, pk: int) -> HttpResponse:
-    """The membership that the till sells."""
-    return _edit(request, pk, MembershipForm)
-
-
-@page
-@permission(Permission.MANAGE_PROGRAMME)
-def discount(request: HttpRequest, pk: int) -> HttpResponse:
-    """What is taken off large or frequent baskets."""
-    return _edit(request, pk, DiscountForm)
+def part(request: HttpRequest, pk: int, name: str) -> HttpResponse:
+    """One part of the rules, by its name in `PARTS`."""
+    return _edit(request, pk, PARTS[name])
 
 
 @page
@@ -105,13 +75,6 @@ def rule(request: HttpRequest, pk: int, key: str) -> HttpResponse:
 
 @page
 @permission(Permission.MANAGE_PROGRAMME)
-def level_add(request: HttpRequest, pk: int) -> HttpResponse:
-    """A new rank."""
-    return _edit(request, pk, LevelForm)
-
-
-@page
-@permission(Permission.MANAGE_PROGRAMME)
 def level(request: HttpRequest, pk: int, key: str) -> HttpResponse:
     """One rank."""
     _must_have(draft_or_404(pk).rules["tiers"]["levels"], key)
@@ -120,16 +83,10 @@ def level(request: HttpRequest, pk: int, key: str) -> HttpResponse:
 
 @require_POST
 @permission(Permission.MANAGE_PROGRAMME)
-def rule_up(request: HttpRequest, pk: int, key: str) -> HttpResponse:
-    """A rule earlier in the stacking order."""
-    return _change(request, pk, key, lambda rules: moved(rules, key, up=True), done=_("Moved up."))
-
-
-@require_POST
-@permission(Permission.MANAGE_PROGRAMME)
-def rule_down(request: HttpRequest, pk: int, key: str) -> HttpResponse:
-    """A rule later in the stacking order."""
-    return _change(request, pk, key, lambda rules: moved(rules, key, up=False), done=_("Moved down."))
+def rule_move(request: HttpRequest, pk: int, key: str, *, up: bool) -> HttpResponse:
+    """A rule earlier or later in the stacking order."""
+    done = _("Moved up.") if up else _("Moved down.")
+    return _change(request, pk, key, lambda rules: moved(rules, key, up=up), done=done)
 
 
 @require_POST
