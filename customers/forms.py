@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from customers.models import Customer
 from customers.queries import Preference
 from loyaltycrm.core.forms import DeskFormMixin
-from loyaltycrm.core.models import Store
+from loyaltycrm.core.models import Company, Store
 
 
 class LineField(forms.CharField):
@@ -101,9 +101,17 @@ class ConsentForm(DeskFormMixin, forms.Form):
     purpose = _("To save what the customer said")
     submit_label = _("Save")
 
+    said_on = DayField(label=_("When it was said"), required=False, help_text=_("Leave it empty where it was today."))
+    evidence = LineField(
+        label=_("How do you know?"),
+        max_length=200,
+        required=False,
+        help_text=_("For example: signed the form of 14 July, or said it on the phone. A yes needs it."),
+    )
+
     def __init__(self, *args: Any, preferences: list[Preference], **kwargs: Any) -> None:
         self.preferences = preferences
-        self.base_fields = {  # type: ignore[misc]
+        asked = {
             preference.key: forms.ChoiceField(
                 label=preference.label,
                 choices=[("yes", _("Yes")), ("no", _("No"))],
@@ -113,7 +121,31 @@ class ConsentForm(DeskFormMixin, forms.Form):
             )
             for preference in preferences
         }
+        self.base_fields = asked | self.base_fields  # type: ignore[misc]
         super().__init__(*args, **kwargs)
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if any(given for _preference, given in self.answers()) and not cleaned.get("evidence"):
+            self.add_error("evidence", _("Write how the customer agreed, for example: signed the form of 14 July"))
+        said_on = cleaned.get("said_on")
+        if said_on is None:
+            return cleaned
+        if said_on > Company.current().today():
+            self.add_error("said_on", _("Choose today or a day before."))
+            return cleaned
+        at = self.said_at()
+        if at is not None and any(one.since is not None and one.since >= at for one, _yes in self.answers()):
+            self.add_error("said_on", _("Something was said later. Leave the day empty, or choose a later one."))
+        return cleaned
+
+    def said_at(self) -> dt.datetime | None:
+        """The noon of the day on which it was said; None for now."""
+        said_on = self.cleaned_data.get("said_on")
+        company = Company.current()
+        if said_on is None or said_on == company.today():
+            return None
+        return dt.datetime.combine(said_on, dt.time(12), tzinfo=company.zone)
 
     def answers(self) -> list[tuple[Preference, bool]]:
         """What was said now and differs from what holds."""

@@ -18,10 +18,13 @@ from customers.models import (
     ConsentEvent,
     ContactHold,
     Customer,
+    CustomerNote,
+    HouseholdMember,
     Identifier,
     LoyaltyFlag,
     Merge,
     MergedRows,
+    NoteKind,
     Purpose,
     SuppressedAddress,
     UnsubscribeToken,
@@ -206,8 +209,8 @@ def holds_of(customer: Customer) -> list[ContactHold]:
 def households(customer_ids: Collection[int]) -> dict[int, int]:
     """{customer: household} for each of these customers; a household is named by its smallest customer id.
 
-    Customers sharing a normalised email or a phone are one household, also through others who are not asked about:
-    A and C are one where B shares A's email and C's phone. Whoever shares nothing is a household alone.
+    Customers sharing a normalised email or a phone, or linked by staff, are one household, also through others who are
+    not asked about: A and C are one where B shares A's email and C's phone. Whoever shares nothing is one alone.
     """
     parent: dict[int | str, int | str] = {}
 
@@ -241,8 +244,48 @@ def household_of(customer: Customer) -> list[Customer]:
     return list(others.order_by("sort_name", "pk"))
 
 
+@dataclass(frozen=True, slots=True)
+class Tie:
+    """Another member of a household and what makes them one; `places` are those that staff gave and can take back."""
+
+    customer: Customer
+    shares_email: bool
+    shares_phone: bool
+    places: list[HouseholdMember]
+
+
+def household_ties(customer: Customer) -> list[Tie]:
+    """The others of a customer's household with what ties each to this one; nothing of both where others do."""
+    others = household_of(customer)
+    standing = HouseholdMember.objects.standing()
+    own = {place.household_id: place for place in standing.filter(customer=customer).select_related("added_by")}
+    places: dict[int, list[HouseholdMember]] = {}
+    for place in standing.filter(household__in=own, customer__in=others).select_related("added_by"):
+        places.setdefault(place.customer_id, []).append(place)
+    return [
+        Tie(
+            customer=one,
+            shares_email=bool(one.email_key) and one.email_key == customer.email_key,
+            shares_phone=bool(one.phone) and one.phone == customer.phone,
+            places=places.get(one.pk, []),
+        )
+        for one in others
+    ]
+
+
+def till_note_of(customer: Customer) -> CustomerNote | None:
+    """The line that staff at the till read about a customer."""
+    return CustomerNote.objects.standing().filter(customer=customer, kind=NoteKind.TILL).first()
+
+
+def newest_notes(customer: Customer, limit: int = 3) -> list[CustomerNote]:
+    """The newest notes for the team, at most `limit`."""
+    notes = CustomerNote.objects.standing().filter(customer=customer, kind=NoteKind.TEAM)
+    return list(notes.select_related("written_by", "edited_by").order_by("-written_at", "-pk")[:limit])
+
+
 def _sharing(customer_ids: Collection[int]) -> list[tuple[str, int]]:
-    """(email or phone, customer) for everyone who has an email or a phone of one of these customers.
+    """(what is shared, customer) for everyone who shares an email, a phone or a linked household with one of these.
 
     Details of a profile merged into another are the other's; where it is asked for itself, the two are together.
     """
@@ -261,6 +304,14 @@ def _sharing(customer_ids: Collection[int]) -> list[tuple[str, int]]:
             UNION ALL
             SELECT '=' || c.id, unnest(ARRAY[c.id, c.merged_into_id]) FROM customers_customer c
             WHERE c.id = ANY(%(ids)s) AND c.merged_into_id IS NOT NULL
+            UNION ALL
+            SELECT 'household ' || m.household_id, coalesce(c.merged_into_id, c.id)
+            FROM customers_householdmember m JOIN customers_customer c ON c.id = m.customer_id
+            WHERE m.removed_at IS NULL AND m.household_id IN (
+                SELECT own.household_id FROM customers_householdmember own
+                JOIN customers_customer o ON o.id = own.customer_id
+                WHERE own.removed_at IS NULL AND (o.id = ANY(%(ids)s) OR o.merged_into_id = ANY(%(ids)s))
+            )
             """,
             {"ids": ids},
         )

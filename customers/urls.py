@@ -1,6 +1,6 @@
 from django.urls import URLPattern, path
 
-from customers.views import public, segments, staff
+from customers.views import households, notes, public, segments, staff
 from customers.views.value import value
 
 app_name = "customers"
@@ -14,6 +14,13 @@ urlpatterns: list[URLPattern] = [
     path("customers/<int:pk>/contact/", staff.contact, name="contact"),
     path("customers/<int:pk>/flag/", staff.flag, name="flag"),
     path("customers/<int:pk>/flag/end/", staff.lift, name="lift_flag"),
+    path("customers/<int:pk>/notes/", notes.notes, name="notes"),
+    path("customers/<int:pk>/notes/till/", notes.till_note, name="till_note"),
+    path("customers/<int:pk>/household/", households.household, name="household"),
+    path("customers/<int:pk>/household/<int:other>/", households.add, name="household_add"),
+    path("households/<int:pk>/leave/", households.leave, name="household_leave"),
+    path("notes/<int:pk>/", notes.note, name="note"),
+    path("notes/<int:pk>/remove/", notes.remove, name="note_remove"),
     path("segments/", segments.segments, name="segments"),
     path("segments/export/", segments.segments_export, name="segments_export"),
     path("segments/new/", segments.create, name="segment_create"),

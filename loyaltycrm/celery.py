@@ -10,6 +10,7 @@ app = Celery("loyaltycrm")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.conf.beat_schedule = {
+    "customers-tick": {"task": "customers.tasks.tick", "schedule": 60.0, "options": {"expires": 55}},
     "rewards-tick": {"task": "rewards.tasks.tick", "schedule": 60.0, "options": {"expires": 55}},
     "unusual-use": {"task": "rewards.tasks.look_for_unusual_use", "schedule": 900.0, "options": {"expires": 890}},
     "feedback-tick": {"task": "feedback.tasks.tick", "schedule": 60.0, "options": {"expires": 55}},

@@ -17,6 +17,7 @@ from loyaltycrm.core.models import User
 from loyaltycrm.lib.contacts import email_key
 from loyaltycrm.lib.tokens import hash_token
 
+LONGEST_EVIDENCE = 200
 CLOCK_TOLERANCE = timedelta(minutes=10)
 
 
@@ -31,13 +32,17 @@ def record_consent(
     by: User | None,
     occurred_at: datetime | None = None,
     wording_version: str = "",
+    evidence: str = "",
 ) -> ConsentEvent:
     """Write down one yes or no. The same event told twice is one row.
 
-    `occurred_at` is when the customer said it (default: now). Raises `Refused` for an unknown purpose, channel or
-    source, and for a time in the future.
+    `occurred_at` is when the customer said it (default: now), `evidence` what a doubter could look at. Raises `Refused`
+    for an unknown purpose, channel or source, for a time in the future, and for evidence that is no short line.
     """
     now = timezone.now()
+    evidence = " ".join(evidence.split())
+    if len(evidence) > LONGEST_EVIDENCE or not evidence.isprintable():
+        raise Refused(_("Say in at most 200 characters how the customer said it."), field="evidence")
     if purpose not in Purpose.values or channel not in Channel.values or source not in ConsentEvent.Source.values:
         raise Refused(_("Choose one of the options shown"))
     if occurred_at is not None and occurred_at > now + CLOCK_TOLERANCE:
@@ -57,6 +62,7 @@ def record_consent(
         source=source,
         occurred_at=occurred_at or now,
         wording_version=wording_version,
+        evidence=evidence,
         recorded_by=by,
     )
     audit.record(

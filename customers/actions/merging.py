@@ -18,12 +18,15 @@ from customers.models import (
     ConsentEvent,
     ContactHold,
     Customer,
+    CustomerNote,
     CustomerValue,
+    HouseholdMember,
     Identifier,
     LoyaltyFlag,
     Membership,
     Merge,
     MergedRows,
+    NoteKind,
     Signal,
     UnsubscribeToken,
     Visit,
@@ -35,6 +38,7 @@ from loyaltycrm.core.models import User
 
 LONGEST_REASON = 200
 OWNED = (Visit, Identifier, Signal, ContactHold, LoyaltyFlag, UnsubscribeToken)
+MOVED_UNLESS_THERE = (Membership, CustomerNote, HouseholdMember)
 FILLED = ("first_name", "last_name", "phone", "birthday", "age_band", "household_size", "home_store_id")
 _PROFILES = "customers_customer"
 _STAFF = "core_user"
@@ -112,8 +116,7 @@ def merge_facts(*, survivor: Customer, merged: Customer, reason: str, by: User) 
     _remember(merge, _PROFILES, former)
     for model in OWNED:
         move_rows(merge, model)
-    taken = Membership.objects.filter(customer=survivor, cancelled_from__isnull=True).values("starts_on")
-    move_rows(merge, Membership, Membership.objects.exclude(starts_on__in=taken, cancelled_from__isnull=True))
+    _move_unless_there(merge)
     people = list(User.objects.filter(customer_id=merged.pk).order_by("pk").values_list("pk", flat=True))
     User.objects.filter(pk__in=people).update(customer_id=survivor.pk)
     _remember(merge, _STAFF, people)
@@ -141,7 +144,7 @@ def undo_merge_of_facts(*, merge: Merge, by: User) -> Merge:
     former = _remembered(merge, _PROFILES)
     Customer.objects.filter(pk=merge.merged_id).update(merged_into=None)
     Customer.objects.filter(pk__in=former).update(merged_into=merge.merged_id)
-    for model in (*OWNED, Membership):
+    for model in (*OWNED, *MOVED_UNLESS_THERE):
         return_rows(merge, model)
     User.objects.filter(pk__in=_remembered(merge, _STAFF), customer_id=merge.survivor_id).update(
         customer_id=merge.merged_id
@@ -167,6 +170,17 @@ def return_rows(merge: Merge, model: type[Model]) -> int:
     ids = _remembered(merge, model._meta.db_table)
     kept: QuerySet[Any] = QuerySet(model).filter(pk__in=ids, customer_id=merge.survivor_id)
     return int(kept.update(customer_id=merge.merged_id))
+
+
+def _move_unless_there(merge: Merge) -> None:
+    """Move what a customer can have but once, unless the survivor has it: then the survivor's holds."""
+    survivor = merge.survivor
+    days = Membership.objects.filter(customer=survivor, cancelled_from__isnull=True).values("starts_on")
+    move_rows(merge, Membership, Membership.objects.exclude(starts_on__in=days, cancelled_from__isnull=True))
+    lines = CustomerNote.objects.standing().filter(customer=survivor, kind=NoteKind.TILL)
+    move_rows(merge, CustomerNote, CustomerNote.objects.exclude(kind=NoteKind.TILL) if lines else None)
+    homes = HouseholdMember.objects.standing().filter(customer=survivor).values("household")
+    move_rows(merge, HouseholdMember, HouseholdMember.objects.exclude(household__in=homes, removed_at__isnull=True))
 
 
 def _locked(customer_ids: list[int]) -> QuerySet[Customer]:

@@ -1,8 +1,11 @@
 from customers.models.classification import Classification, ClassificationRun, Group, GroupChange, LoyaltyFlag
 from customers.models.consent import Channel, ConsentEvent, ContactHold, Purpose, SuppressedAddress
 from customers.models.customer import Customer, Identifier, SearchTerm
+from customers.models.duplicate import DuplicatePair, DuplicateSearch, Likeness
+from customers.models.household import Household, HouseholdMember
 from customers.models.membership import Membership
 from customers.models.merge import Merge, MergedRows
+from customers.models.note import CustomerNote, NoteKind, NoteVersion
 from customers.models.product import Product
 from customers.models.segment import Segment
 from customers.models.signal import EvidenceKind, Signal
@@ -17,15 +20,23 @@ __all__ = [
     "ConsentEvent",
     "ContactHold",
     "Customer",
+    "CustomerNote",
     "CustomerValue",
+    "DuplicatePair",
+    "DuplicateSearch",
     "EvidenceKind",
     "Group",
     "GroupChange",
+    "Household",
+    "HouseholdMember",
     "Identifier",
+    "Likeness",
     "LoyaltyFlag",
     "Membership",
     "Merge",
     "MergedRows",
+    "NoteKind",
+    "NoteVersion",
     "PaymentMethod",
     "Product",
     "Purpose",

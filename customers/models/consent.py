@@ -20,7 +20,10 @@ class Channel(models.TextChoices):
 
 
 class ConsentEvent(models.Model):
-    """One yes or no to one purpose through one channel. Append-only; unknown is no, the newest event holds."""
+    """One yes or no to one purpose through one channel. Append-only; unknown is no, the newest event holds.
+
+    `evidence` says what a doubter could look at: the form that was signed, the call, the mail.
+    """
 
     class Source(models.TextChoices):
         IMPORT = "import", _("Import")
@@ -38,6 +41,7 @@ class ConsentEvent(models.Model):
     basis = models.CharField(max_length=40, default="consent")
     wording_version = models.CharField(max_length=40, blank=True, default="")
     source = models.CharField(max_length=12, choices=Source)
+    evidence = models.CharField(_("evidence"), max_length=200, blank=True, default="", db_default="")
     occurred_at = models.DateTimeField()
     recorded_at = models.DateTimeField(default=timezone.now)
     recorded_by = models.ForeignKey(

@@ -10,7 +10,7 @@ from django.test import Client
 
 from customers.models import ConsentEvent, Customer, Identifier, LoyaltyFlag
 from customers.queries import preferences_of
-from loyaltycrm.core.models import AuditEvent, User
+from loyaltycrm.core.models import AuditEvent, Company, User
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
@@ -135,7 +135,11 @@ def test_a_card_is_added_once(anna: Customer, janis: Customer, desk: Client) -> 
 
 def test_consent_is_written_down_as_it_changes(anna: Customer, desk: Client, dace: User) -> None:
     path = f"/customers/{anna.pk}/consent/"
-    post(desk, path, **{"offers:email": "no", "surveys:email": "yes"})
+    unproved = post(desk, path, **{"offers:email": "no", "surveys:email": "yes"})
+    assert "Write how the customer agreed" in text_of(unproved)
+    assert {one.key for one in preferences_of(anna) if one.given} == {"offers:email"}
+    post(desk, path, **{"offers:email": "no", "surveys:email": "yes", "evidence": "Signed  the form"})
+    assert ConsentEvent.objects.get(customer=anna, purpose="surveys").evidence == "Signed the form"
     said = {one.key: (one.given, one.since is not None) for one in preferences_of(anna)}
     assert said == {"offers:email": (False, True), "offers:sms": (False, False), "surveys:email": (True, True)}
     count = ConsentEvent.objects.count()
@@ -143,7 +147,15 @@ def test_consent_is_written_down_as_it_changes(anna: Customer, desk: Client, dac
     assert ConsentEvent.objects.count() == count
     page = text_of(desk.get(path))
     assert str(dace) in page
+    assert "Signed the form" in page
     assert post(desk, path, **{"offers:email": "maybe"}).status_code == 200
+    again = {"offers:email": "yes", "evidence": "Said so"}
+    today = Company.current().today()
+    for day, words in (
+        (today + timedelta(days=1), "Choose today or a day before."),
+        (today - timedelta(days=9), "Something was said later."),
+    ):
+        assert words in text_of(post(desk, path, **again, said_on=day.isoformat()))
     assert ConsentEvent.objects.count() == count
 
 

@@ -112,6 +112,8 @@ def consent(request: HttpRequest, pk: int) -> HttpResponse:
                     given=given,
                     source=ConsentEvent.Source.PROFILE,
                     wording_version=CONSENT_WORDING if given else "",
+                    evidence=form.cleaned_data["evidence"],
+                    occurred_at=form.said_at(),
                     by=person(request),
                 )
         messages.success(request, _("Saved."))

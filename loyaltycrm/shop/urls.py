@@ -1,6 +1,6 @@
 from django.urls import URLPattern, URLResolver, include, path
 
-from loyaltycrm.shop.views import merging
+from loyaltycrm.shop.views import duplicates, merging
 from loyaltycrm.shop.views.api_reference import api_reference
 from loyaltycrm.shop.views.company import company
 from loyaltycrm.shop.views.customers import customers, customers_export
@@ -24,6 +24,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("settings/company/", company, name="company"),
     path("customers/", customers, name="customers"),
     path("customers/export/", customers_export, name="customers_export"),
+    path("customers/duplicates/", duplicates.duplicates, name="duplicates"),
+    path("customers/duplicates/export/", duplicates.duplicates_export, name="duplicates_export"),
+    path("customers/duplicates/search/", duplicates.search, name="duplicates_search"),
+    path("customers/duplicates/<int:pk>/judge/", duplicates.judge, name="duplicate_judge"),
     path("customers/at-risk/", at_risk, name="at_risk"),
     path("customers/at-risk/export/", at_risk_export, name="at_risk_export"),
     path("customers/<int:pk>/", profile, name="profile"),

@@ -74,7 +74,13 @@ PAGES: dict[str, list[str]] = {
     "staff/<int:pk>/": ["staff/{liga}/", "staff/{admin}/"],
     "overview/": ["overview/", "overview/?view=table"],
     "customers/": ["customers/", "customers/?q=nobody-of-this-name", "customers/?score_least=x"],
+    "customers/duplicates/": ["customers/duplicates/", "customers/duplicates/?state=different"],
     "customers/at-risk/": ["customers/at-risk/", "customers/at-risk/?late=10"],
+    "customers/<int:pk>/notes/": ["customers/{anna}/notes/", "customers/{janis}/notes/"],
+    "customers/<int:pk>/notes/till/": ["customers/{anna}/notes/till/"],
+    "customers/<int:pk>/household/": [f"customers/{{anna}}/household/{q}" for q in ("", "?q=liepa", "?q=nobody-there")],
+    "customers/<int:pk>/household/<int:other>/": ["customers/{anna}/household/{janis}/"],
+    "notes/<int:pk>/": ["notes/{note}/"],
     "segments/": ["segments/", "segments/?q=nothing-of-this-name"],
     "segments/new/": ["segments/new/", "segments/new/?group=loyal&points_least=100"],
     "segments/<int:pk>/edit/": ["segments/{segment}/edit/"],
@@ -147,6 +153,7 @@ PAGES: dict[str, list[str]] = {
 ONLY_FORMS = re.compile(
     r"preferences/|staff/<int:pk>/.|till/(visits|uses|memberships)/<int:pk>/undo/|till/customers/<int:pk>/(rewards|membership)/"
     r"|customers/<int:pk>/(contact|flag/end)/|rewards/<int:pk>/(stop|again)/|offers/<int:pk>/(activate|pause)/"
+    r"|customers/duplicates/(search|<int:pk>/judge)/|notes/<int:pk>/remove/|households/<int:pk>/leave/"
     r"|promises/<int:pk>/.|approvals/<int:pk>/.|offers/runs/<int:pk>/(pause|resume)/|tickets/<int:pk>/.|surveys/invite/"
     r"|programme/versions/<int:pk>/draft/|programme/drafts/<int:pk>/(hand-in|take-back|sign|withdraw)/"
     r"|programme/drafts/<int:pk>/(rules|tiers)/<slug:key>/(up|down|remove)/|settings/(keys|tills)/<int:pk>/revoke/"
@@ -176,6 +183,8 @@ FORMS_SENT_EMPTY = [
     ("dace", "customers/new/"),
     ("dace", "customers/{anna}/card/"),
     ("dace", "segments/new/"),
+    ("dace", "customers/{anna}/notes/"),
+    ("dace", "customers/{anna}/household/{janis}/"),
     ("dace", "rewards/add/"),
     ("dace", "customers/{anna}/adjust/"),
     ("dace", "customers/{anna}/merge/{janis}/"),

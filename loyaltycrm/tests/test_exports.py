@@ -17,6 +17,7 @@ LISTS = {
     "shop:overview_export": "overview",
     "shop:customers_export": "customers",
     "shop:at_risk_export": "customers at risk",
+    "shop:duplicates_export": "possible duplicates",
     "customers:segments_export": "segments",
     "rewards:offers_export": "offers",
     "rewards:catalogue_export": "rewards",

@@ -19,7 +19,9 @@ from django.utils import timezone
 from customers.actions.classifying import classify
 from customers.actions.consent import issue_unsubscribe_token
 from customers.actions.customers import create_customer
-from customers.models import Customer, Membership, Segment
+from customers.actions.households import link_household
+from customers.actions.notes import edit_note, tell_the_till, write_note
+from customers.models import Customer, DuplicatePair, DuplicateSearch, Membership, Segment
 from feedback.actions.conversation import add_note, answer
 from feedback.actions.resolving import resolve_ticket
 from feedback.actions.surveys import answer_survey, invite_to_survey
@@ -120,6 +122,7 @@ def open_whole_shop(people: People, mails: Path) -> dict[str, Any]:
             use=unusual_of(people.janis, people.liga, people.barona_iela), note="Two families, one card", by=people.dace
         ).pk,
         "store": people.barona_iela.pk,
+        **_notes(people),
         "segment": Segment.objects.get(key="at_risk").pk,
         **_by_hand(people),
         **_merges(people),
@@ -147,6 +150,17 @@ def _till(people: People) -> str:
     revoke_till(device=closed.device, by=people.dace)
     set_pin(person=people.liga, pin="7294", by=people.liga)
     return enrol_till(name="Till 2", store=people.barona_iela, by=people.dace).token
+
+
+def _notes(people: People) -> dict[str, int]:
+    """A note that was changed, one for the till, and a household that staff put together."""
+    note = write_note(customer=people.anna, text="Likes the window table", by=people.dace)
+    edit_note(note=note, text="Likes the window table\nand rye without caraway", by=people.admin)
+    tell_the_till(customer=people.anna, text="Likes the window table", by=people.dace)
+    DuplicatePair.objects.create(first=people.anna, second=people.ilze, score=60, reasons=["email", "near_name"])
+    DuplicateSearch.objects.create(finished_at=timezone.now(), pairs=1)
+    link_household(customer=people.anna, other=people.olga, reason="Told us at the till", by=people.dace)
+    return {"note": note.pk}
 
 
 def _partner(people: People) -> Partner:

@@ -12,8 +12,10 @@ from django.utils import timezone
 
 from customers.actions.consent import issue_unsubscribe_token
 from customers.actions.customers import create_customer
+from customers.actions.households import link_household
+from customers.actions.notes import write_note
 from customers.actions.visits import insert_visit
-from customers.models import Customer, Membership, Segment, Visit
+from customers.models import Customer, DuplicatePair, Membership, Segment, Visit
 from feedback.actions.surveys import invite_to_survey
 from feedback.actions.tickets import open_ticket
 from feedback.models import Ticket
@@ -109,6 +111,9 @@ def make_world(anna: Customer, barona_iela: Store, centrs: Store, liga: User) ->
     )
     twin, other_twin = (create_customer(first_name="Twin", language="en", by=None) for _one in range(2))
     merge = merge_customers(survivor=twin, merged=other_twin, reason="The same person", by=liga)
+    note = write_note(customer=anna, text="Likes the window table", by=liga)
+    pair = DuplicatePair.objects.create(first=anna, second=twin, score=60, reasons=["name"])
+    household = link_household(customer=anna, other=twin, reason="Told us", by=liga)
     key = make_api_key(name="Till 1", store=barona_iela, scopes=[Scope.READ_POINTS], by=None).key
     webhooks = some_webhooks()
     return World(
@@ -116,7 +121,11 @@ def make_world(anna: Customer, barona_iela: Store, centrs: Store, liga: User) ->
         own={
             "customers/<": f"{anna.pk}",
             "customers/<int:pk>/merge/<": f"{anna.pk}/{twin.pk}",
+            "customers/<int:pk>/household/<": f"{anna.pk}/{twin.pk}",
+            "notes/<": f"{note.pk}",
+            "households/<": f"{household.members.get(customer=anna).pk}",
             "merges/<": f"{merge.pk}",
+            "customers/duplicates/<": f"{pair.pk}",
             "segments/<": f"{Segment.objects.get(key='loyal').pk}",
             "till/customers/<": f"{anna.pk}/{reward.pk}",
             "till/visits/<": f"{visit.pk}",

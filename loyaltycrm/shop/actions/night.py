@@ -6,8 +6,9 @@ from datetime import date, timedelta
 from typing import Any
 
 from customers.actions.classifying import classify
+from customers.actions.duplicates import ask_for_search
 from customers.actions.valuing import fit_value
-from customers.models import ValueFit
+from customers.models import DuplicateSearch, ValueFit
 from loyaltycrm.core.actions.idempotency import fingerprint
 from loyaltycrm.core.actions.webhook_deliveries import prune_webhooks
 from loyaltycrm.core.errors import Refused
@@ -40,6 +41,7 @@ def run_night(*, day: date | None = None, again: bool = False) -> dict[str, Any]
             "tiers_reviewed": review_due_tiers(today=day),
             "customers_classified": classify(as_of=day, only_due=True).customers,
             "customers_valued": _value_weekly(day),
+            "duplicates_asked": _ask_weekly(day),
             "webhooks_pruned": prune_webhooks(),
             "postings_summed": sum_postings(),
         }
@@ -59,6 +61,14 @@ def _value_weekly(day: date) -> int:
     except Refused:
         return 0
     return fit.customers
+
+
+def _ask_weekly(day: date) -> bool:
+    """Ask for a search for duplicates where the last one is a week old; the tick of the customers does it."""
+    if DuplicateSearch.objects.filter(finished_at__date__gt=day - WEEK).exists():
+        return False
+    ask_for_search(by=None)
+    return True
 
 
 def last_night() -> IdempotencyRecord | None:

@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from customers.actions.visits import receipt_key
 from customers.models import Classification, Customer, Refund, Visit
+from customers.queries import till_note_of
 from feedback.models import Ticket
 from feedback.queries import open_complaint_of
 from loyaltycrm.core.knobs import value
@@ -54,7 +55,8 @@ class NextReward:
 
 @dataclass(frozen=True, slots=True)
 class CustomerCard:
-    """What the till shows about a customer. `notes` are sentences on points and tier."""
+    """What the till shows about a customer. `notes` are sentences on points and tier, `till_note` is what the team
+    wants known here."""
 
     tier: TierBadge
     balance: Balance
@@ -64,6 +66,7 @@ class CustomerCard:
     warned: Warned | None
     used: list[DoneHere]
     notes: list[str]
+    till_note: str = ""
 
     @property
     def points(self) -> int:
@@ -163,6 +166,7 @@ def card_of(customer: Customer, *, store: Store, user: User) -> CustomerCard:
             *points_in_words(balance),
             *tier_in_words(tier_progress(customer), currency=Company.current().currency),
         ],
+        till_note=note.text if (note := till_note_of(customer)) else "",
     )
 
 

@@ -1,4 +1,4 @@
-"""One customer's timeline: visits, points, offers, memberships, promises, tickets and more in one list, newest first.
+"""One customer's timeline: visits, points, offers, promises, tickets, notes, edits and more in one list, newest first.
 
 One UNION finds the page's places; each kind is then read whole, so the number of queries does not grow.
 """
@@ -25,6 +25,7 @@ from loyaltycrm.core.permissions import Permission, allowed
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.translated import pick
 from loyaltycrm.shop.queries import timeline_owed
+from loyaltycrm.shop.queries.timeline_edits import ACTIONS, SUBJECT, profiles_of, read_edits, read_notes
 from loyaltycrm.shop.queries.timeline_points import (
     Accounts,
     Entry,
@@ -37,7 +38,18 @@ from loyaltycrm.shop.queries.timeline_points import (
 from rewards.models import Delivery, DeliveryStatus, Posting, PostingKind, Redemption
 
 PAGE_SIZE = 25
-KINDS = ("visits", "points", "offers", "memberships", "promises", "tickets", "surveys", "consents")
+KINDS = (
+    "visits",
+    "points",
+    "offers",
+    "memberships",
+    "promises",
+    "tickets",
+    "surveys",
+    "consents",
+    "notes",
+    "edits",
+)
 
 _SOURCES = (
     """
@@ -68,6 +80,11 @@ _SOURCES = (
       FROM feedback_surveyinvitation s WHERE s.customer_id = %(customer)s::bigint
     UNION ALL SELECT 'consents', 'consent', c.id, c.occurred_at, 1
       FROM customers_consentevent c WHERE c.customer_id = %(customer)s::bigint
+    UNION ALL SELECT 'notes', 'note', n.id, n.written_at, 1
+      FROM customers_customernote n WHERE n.customer_id = %(customer)s::bigint AND n.removed_at IS NULL
+    UNION ALL SELECT 'edits', 'edit', a.id, a.at, 1
+      FROM core_auditevent a WHERE a.subject_type = %(subject)s::text
+        AND a.subject_id = ANY(%(profiles)s::bigint[]) AND a.action = ANY(%(actions)s::text[])
 """
     + timeline_owed.SOURCES
 )
@@ -109,6 +126,9 @@ def timeline(customer: Customer, *, user: User, kind: str = "", page: int = 1) -
         "accounts": list(accounts),
         "zone": company.time_zone,
         "today": company.today(),
+        "subject": SUBJECT,
+        "profiles": profiles_of(customer),
+        "actions": ACTIONS,
     }
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT kind, count(*) FROM ({_SOURCES}) entries GROUP BY 1", values)
@@ -153,6 +173,8 @@ def _read(
         "reopened": _reopened,
         "survey": lambda some: _surveys(some, stores),
         "consent": _consents,
+        "note": read_notes,
+        "edit": read_edits,
     }
     for what, some in places.items():
         if what in timeline_owed.WHATS:

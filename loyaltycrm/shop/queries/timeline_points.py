@@ -25,7 +25,7 @@ Accounts = dict[int, str | None]
 class Entry:
     """One line of the timeline. `points` is its change of the balance, `left` what it left; None where none.
 
-    `void_url` is the page on which this person may void the visit.
+    `void_url` is the page on which this person may void the visit. `team_only` says that the customer never sees it.
     """
 
     at: datetime
@@ -37,6 +37,7 @@ class Entry:
     left: int | None = None
     url: str = ""
     void_url: str = ""
+    team_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
-from customers.queries import contact_card, found_profile, standing_merges
+from customers.queries import contact_card, found_profile, newest_notes, standing_merges, till_note_of
 from feedback.queries import tickets_of
 from loyaltycrm.core.models import Company, User
 from loyaltycrm.core.permissions import Permission, permission
@@ -45,6 +45,8 @@ def profile(request: HttpRequest, pk: int) -> HttpResponse:
         "tickets": _("Tickets"),
         "surveys": _("Surveys"),
         "consents": _("Consent"),
+        "notes": _("Notes"),
+        "edits": _("Edits"),
     }
     contact = contact_card(customer)
     context = {
@@ -60,6 +62,8 @@ def profile(request: HttpRequest, pk: int) -> HttpResponse:
         "this_page": request.get_full_path(),
         "contact": contact,
         "merges": standing_merges(customer),
+        "notes": newest_notes(customer),
+        "till_note": till_note_of(customer),
         "cards": contact.cards,
     }
     return render(request, "shop/profile.html", context)
