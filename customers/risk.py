@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 
-from django.db.models import DecimalField, Exists, ExpressionWrapper, F, OuterRef, Q, QuerySet
-from django.db.models.lookups import GreaterThanOrEqual
+from django.db.models import DecimalField, ExpressionWrapper, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
 from customers.knobs import AT_RISK_FACTOR
 from customers.models import Classification, Customer, Visit
@@ -20,10 +20,9 @@ USUAL_GAP = "classification__usual_gap_days"
 
 def stayed_away() -> Q:
     """Those who have not come since they were last classified, so that their last visit is the one kept there."""
-    since = Visit.objects.standing().filter(
-        customer=OuterRef("pk"), business_date__gt=OuterRef("classification__last_visit_on")
-    )
-    return ~Q(Exists(since))
+    # The newest visit by its index, and not "no visit since that day": for that the planner may walk all days since.
+    newest = Visit.objects.standing().filter(customer=OuterRef("pk")).order_by("-occurred_at", "-pk")
+    return Q(LessThanOrEqual(Subquery(newest.values("business_date")[:1]), F(LAST_VISIT)))
 
 
 def lateness_of(classification: Classification | None, last_visit_on: date | None, today: date) -> Decimal | None:
