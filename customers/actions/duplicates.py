@@ -36,6 +36,7 @@ WORTH: Final = {
     Likeness.RARE_NAME: 20,
     Likeness.OTHER_NAME: -25,
     Likeness.OTHER_BIRTHDAY: -40,
+    Likeness.OTHER_CONTACT: -10,
 }
 """What each likeness adds to the score of 100; a pair is listed from `LISTED_FROM` on."""
 
@@ -99,12 +100,13 @@ _PAIRS = """
         ) AS card,
         coalesce(a.birthday = b.birthday, false) AS birthday,
         coalesce(a.birthday <> b.birthday, false) AS other_birthday,
-        coalesce(f.bearers <= %(few)s AND a.words LIKE '%% %%', false) AS rare_name
+        coalesce(f.bearers <= %(few)s AND a.words LIKE '%% %%', false) AS rare_name,
+        (a.email_key <> '' AND b.email_key <> '' AND a.email_key <> b.email_key)
+            OR (a.phone <> '' AND b.phone <> '' AND a.phone <> b.phone) AS other_contact
     FROM (SELECT DISTINCT first, second FROM duplicate_candidates) d
     JOIN duplicate_people a ON a.id = d.first JOIN duplicate_people b ON b.id = d.second
-    LEFT JOIN LATERAL (
-        SELECT count(*) AS bearers FROM duplicate_people p WHERE p.words = a.words AND a.words = b.words
-    ) f ON a.words = b.words
+    LEFT JOIN (SELECT p.words, count(*) AS bearers FROM duplicate_people p GROUP BY p.words) f
+        ON a.words = b.words AND f.words = a.words
 """
 _PREPARE: Final = (
     "CREATE TEMP TABLE duplicate_candidates (first bigint, second bigint)",
@@ -201,7 +203,8 @@ def _scored() -> Iterator[list[tuple[int, int, int, list[str]]]]:
     while True:
         with connection.cursor() as cursor:
             cursor.execute(
-                """SELECT first, second, words, other_words, email, phone, card, birthday, other_birthday, rare_name
+                """SELECT first, second, words, other_words, email, phone, card, birthday, other_birthday, rare_name,
+                       other_contact
                    FROM duplicate_pairs WHERE (first, second) > (%s, %s) ORDER BY first, second LIMIT %s""",
                 [*last, CHUNK],
             )
@@ -226,6 +229,7 @@ def _reasons(words: str, other: str, flags: list[bool]) -> list[Likeness]:
         Likeness.BIRTHDAY,
         Likeness.OTHER_BIRTHDAY,
         Likeness.RARE_NAME,
+        Likeness.OTHER_CONTACT,
     )
     found = [kind for kind, holds in zip(kinds, flags, strict=True) if holds]
     name = likeness_of_names(words, other)

@@ -101,6 +101,7 @@ class Migration(migrations.Migration):
                                 ("rare_name", "A name that few have"),
                                 ("other_name", "Other names"),
                                 ("other_birthday", "Another birthday"),
+                                ("other_contact", "Another email or phone"),
                             ],
                             max_length=16,
                         ),

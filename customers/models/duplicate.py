@@ -28,6 +28,7 @@ class Likeness(models.TextChoices):
     RARE_NAME = "rare_name", _("A name that few have")
     OTHER_NAME = "other_name", _("Other names")
     OTHER_BIRTHDAY = "other_birthday", _("Another birthday")
+    OTHER_CONTACT = "other_contact", _("Another email or phone")
 
 
 class DuplicateSearch(models.Model):

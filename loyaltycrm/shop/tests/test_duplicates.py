@@ -43,6 +43,8 @@ ROWS: list[dict[str, Any]] = [
     {"number": "near-2", "first_name": "Katrina", "last_name": "Vitolina-Bite", "birthday": date(1980, 1, 2)},
     {"number": "rare-1", "first_name": "Ezmeralda", "last_name": "Zvirgzdiņa"},
     {"number": "rare-2", "first_name": "Ezmeralda", "last_name": "Zvirgzdina"},
+    {"number": "namesake-1", "first_name": "Oto", "last_name": "Eglītis", "email": "oto@example.com"},
+    {"number": "namesake-2", "first_name": "Oto", "last_name": "Eglītis", "email": "eglitis@example.com"},
     {"number": "twin-1", "first_name": "Anna", "last_name": "Roze", "birthday": date(2001, 1, 1)},
     {"number": "twin-2", "first_name": "Anna", "last_name": "Roze", "birthday": date(2002, 2, 2)},
     *({"number": f"common-{n}", "first_name": "Anna", "last_name": "Ozola"} for n in range(4)),
