@@ -60,7 +60,7 @@ PLACES = (
         "customers",
         "shop:customers",
         Permission.SEE_CUSTOMERS,
-        also=("/merges/", "/visits/"),
+        also=("/merges/", "/visits/", "/segments/", "/notes/"),
     ),
     Place("programme", _("Programme"), "points", "rewards:programme", Permission.MANAGE_PROGRAMME),
     Place("rewards", _("Rewards"), "rewards", "rewards:catalogue", Permission.MANAGE_REWARDS),
