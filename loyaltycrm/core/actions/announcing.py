@@ -33,7 +33,7 @@ _TELL: Final = """
         CASE WHEN told.customer IS NULL THEN told.data
         ELSE jsonb_build_object('customer', {number}) || told.data END
     FROM ({source}) AS told
-    WHERE EXISTS (SELECT 1 FROM core_webhookendpoint WHERE removed_at IS NULL)
+    WHERE {listens}
         AND EXISTS (SELECT 1 FROM core_webhookendpoint e WHERE e.removed_at IS NULL AND e.kinds ? told.kind)
     RETURNING id, kind"""
 _QUEUE: Final = """
@@ -83,7 +83,7 @@ def parts_of(source: str, values: Mapping[str, Any] | None = None) -> list[Part]
     """The same for events that a SELECT finds: kind, customer, at, data. It may read other parts by their names."""
     if _quiet.get():
         return []
-    statement = _TELL.format(source=source, number=customer_number())
+    statement = _TELL.format(source=source, number=customer_number(), listens=HAS_RECEIVERS)
     return [Part("told", statement, values or {}), Part("queued", _QUEUE, {})]
 
 
