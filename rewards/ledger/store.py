@@ -45,6 +45,10 @@ _LOAD_ONE: Final = _loading(_locking(_ONE))
 _LOAD_MANY: Final = _loading(_locking(_MANY))
 _LOAD_FOR_SALE: Final = _loading(_locking(_ONE, day="%s::date"), lots=_LOTS_OF_A_SALE)
 _COUNT_LOCKED: Final = f"SELECT count(*), count(merged_into_id) FROM ({_locking(_MANY)}) AS locked"  # noqa: S608
+_SPENDERS: Final = """
+    SELECT DISTINCT a.id, o.customer_id FROM rewards_posting p JOIN rewards_account a ON a.id = p.source_id
+    JOIN rewards_account o ON o.id = coalesce(a.merged_into_id, a.id)
+    WHERE p.visit_id {these} AND p.kind = 'redeem'"""
 _MAKE_ACCOUNTS: Final = """
     INSERT INTO rewards_account (kind, customer_id, book_balance, arrears)
     SELECT 'customer', id, 0, 0 FROM unnest(%s::bigint[]) AS wanted(id)
@@ -108,12 +112,10 @@ def _spenders_on(visit_ids: Collection[int]) -> dict[int, int]:
     """The accounts that points used on these visits were taken from, each with the customer who has its points now."""
     if not visit_ids:
         return {}
+    is_one = len(visit_ids) == 1
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT DISTINCT a.id, o.customer_id FROM rewards_posting p JOIN rewards_account a ON a.id = p.source_id
-               JOIN rewards_account o ON o.id = coalesce(a.merged_into_id, a.id)
-               WHERE p.visit_id = ANY(%s::bigint[]) AND p.kind = 'redeem'""",
-            [as_array(visit_ids)],
+            _SPENDERS.format(these=_ONE if is_one else _MANY), [str(*visit_ids) if is_one else as_array(visit_ids)]
         )
         return dict(cursor.fetchall())
 
