@@ -203,4 +203,4 @@ def test_the_pages(
     assert desk.post(f"/unusual/{use.pk}/", {"note": "Her choir"}).status_code == 302
     assert "Her choir" in desk.get(f"/unusual/{use.pk}/").content.decode()
     assert desk.get("/unusual/").content.decode().count("<tr") <= 1
-    assert "Her choir" in b"".join(desk.get("/unusual/export/?state=all")).decode()  # type: ignore[arg-type]
+    assert "Her choir" in b"".join(desk.get("/unusual/export/?state=all")).decode()
