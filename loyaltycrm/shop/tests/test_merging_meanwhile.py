@@ -16,9 +16,11 @@ from customers.actions.classifying import flag_loyalty
 from customers.actions.consent import record_consent, withdraw_consent
 from customers.actions.customers import add_card
 from customers.actions.holds import place_hold
+from customers.actions.merging import MOVED_UNLESS_THERE
 from customers.actions.merging import OWNED as FACTS
+from customers.actions.notes import write_note
 from customers.actions.signals import record_signal
-from customers.models import Channel, ConsentEvent, ContactHold, Customer, Membership, Purpose, UnsubscribeToken, Visit
+from customers.models import Channel, ConsentEvent, ContactHold, Customer, Purpose, UnsubscribeToken, Visit
 from feedback.actions.merging import OWNED as SAID
 from feedback.actions.surveys import invite_to_survey
 from feedback.actions.tickets import open_ticket
@@ -53,6 +55,7 @@ def writers(store: Store, by: User) -> list[Callable[[Customer], object]]:
             source=ConsentEvent.Source.PROFILE,
             by=by,
         ),
+        lambda who: write_note(customer=who, text="Sings", by=by),
         lambda who: add_card(customer=who, card="77001", by=by),
         lambda who: flag_loyalty(
             customer=who, loyal=True, reason="Sings", ends_on=timezone.now().date() + timedelta(days=30), by=by
@@ -62,7 +65,7 @@ def writers(store: Store, by: User) -> list[Callable[[Customer], object]]:
 
 def owners() -> dict[str, list[tuple[int, int]]]:
     """{table: (row, customer)} of everything that the writers write."""
-    models = [*FACTS, *SAID, ConsentEvent, Membership]
+    models = [*FACTS, *MOVED_UNLESS_THERE, *SAID, ConsentEvent]
     return {model._meta.db_table: sorted(model._base_manager.values_list("pk", "customer_id")) for model in models}
 
 
@@ -117,6 +120,7 @@ def test_what_waits_for_a_merge_is_the_survivors(
     assert written == {
         "customers_consentevent",
         "customers_contacthold",
+        "customers_customernote",
         "customers_identifier",
         "customers_loyaltyflag",
         "customers_signal",
@@ -157,7 +161,7 @@ def test_the_database_refuses_rows_of_a_merged_profile(anna: Customer, janis: Cu
                WHERE p.proname = 'loyaltycrm_refuse_merged'"""
         )
         guarded = {table for (table,) in cursor.fetchall()}
-    named = {ConsentEvent, Membership, *FACTS, *SAID} - GUARDED_OTHERWISE
+    named = {ConsentEvent, *FACTS, *MOVED_UNLESS_THERE, *SAID} - GUARDED_OTHERWISE
     assert guarded == {model._meta.db_table for model in named}
 
     with pytest.raises(OperationalError, match="was merged into another"), transaction.atomic():
