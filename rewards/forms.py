@@ -94,7 +94,8 @@ class OfferForm(DeskFormMixin, forms.Form):
             kwargs.setdefault("initial", _initial(offer))
         super().__init__(*args, **kwargs)
         own = Q(pk=offer.segment_id if offer else None)
-        usable = Segment.objects.for_staff(user).filter(Q(is_shared=True, removed_at=None) & ~Q(key="loyal") | own)
+        shared = Segment.objects.for_staff(user).filter(is_shared=True, removed_at=None).exclude(key="loyal")
+        usable = Segment.objects.filter(own | Q(pk__in=shared.values("pk")))
         cast("forms.ModelChoiceField[Segment]", self.fields["segment"]).queryset = usable.order_by("name", "pk")
 
     def clean(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -10,7 +11,7 @@ from django.test import Client
 
 from customers.actions.segments import change_segment, remove_segment, save_segment
 from customers.models import Segment
-from loyaltycrm.core.models import User
+from loyaltycrm.core.models import Store, User
 from rewards.actions.offers import activate_offer, create_offer, edit_offer
 from rewards.actions.planning import plan_run
 from rewards.actions.runs import start_run
@@ -90,6 +91,12 @@ def test_a_segment_that_asks_for_a_fact_that_is_gone_lets_the_run_wait(dace: Use
     assert "segment" in {problem.field for problem in what_is_missing(offer)}
 
 
+def sent_with(form: Any) -> dict[str, Any]:
+    """What a browser sends of an offer's form as it stands there."""
+    sent = {name: field.value() for name, field in zip(form.fields, form, strict=True) if field.value() is not None}
+    return sent | {"value_cents": "3.00", "minimum_spend_cents": "6.00", "idempotency_key": str(uuid4())}
+
+
 def test_the_page_offers_shared_segments_and_keeps_the_one_chosen(
     dace: User, admin: User, signed_in: Callable[[User], Client]
 ) -> None:
@@ -107,14 +114,26 @@ def test_the_page_offers_shared_segments_and_keeps_the_one_chosen(
     remove_segment(segment=segment, by=dace)
     form = client.get(f"/offers/{offer.pk}/edit/").context["form"]
     assert form["segment"].value() == segment.pk
-    sent = {name: field.value() for name, field in zip(form.fields, form, strict=True) if field.value() is not None}
-    answer = client.post(
-        f"/offers/{offer.pk}/edit/",
-        sent | {"value_cents": "3.00", "minimum_spend_cents": "6.00", "segment": "", "idempotency_key": str(uuid4())},
-    )
+    answer = client.post(f"/offers/{offer.pk}/edit/", sent_with(form) | {"segment": ""})
     assert answer.status_code == 302
     offer.refresh_from_db()
     assert (offer.segment, offer.audience) == (None, {"loyal": {"is": True}})
     assert client.get(f"/offers/{offer.pk}/").status_code == 200
     edit_offer(offer=offer, content=content(segment=segment), by=dace)
     assert segment.pk in {key for (key,) in type(offer).objects.values_list("segment")}
+
+
+def test_saving_keeps_a_segment_of_stores_that_are_not_the_editors(
+    dace: User, admin: User, centrs: Store, signed_in: Callable[[User], Client]
+) -> None:
+    theirs = {"store": {"op": "any", "values": [str(centrs.pk)]}}
+    segment = save_segment(name="Elsewhere", definition=theirs, is_shared=True, by=admin)
+    assert segment not in Segment.objects.for_staff(dace)
+    offer = create_offer(content=content(segment=segment), by=admin)
+    client = signed_in(dace)
+    form = client.get(f"/offers/{offer.pk}/edit/").context["form"]
+    assert client.post(f"/offers/{offer.pk}/edit/", sent_with(form) | {"name": "Renamed"}).status_code == 302
+    offer.refresh_from_db()
+    assert (offer.name, offer.segment) == ("Renamed", segment)
+    others = client.get("/offers/new/").context["form"].fields["segment"].queryset
+    assert segment not in others
