@@ -25,6 +25,7 @@ from rewards.actions.earning import (
     undo_ends_at,
 )
 from rewards.actions.own_account import refuse_own_account
+from rewards.actions.tiers import review_tiers
 from rewards.actions.voiding import take_visit_back
 from rewards.knobs import CLAIM_DAYS
 from rewards.models import SaleFacts
@@ -112,6 +113,9 @@ def claim_visit(*, customer: Customer, store: Store, receipt_id: str, by: User |
     refunds = list(visit.refunds.order_by("occurred_at", "pk"))
     for number, refund in enumerate(refunds):
         post_refund(refund, not_posted=refunds[number:], by=by)
+    if refunds:
+        # Each of them moved a standing that `post_visit` had read with all of them.
+        review_tiers([customer.pk])
     reclassify(customer_ids=[customer.pk])
     return _as_it_is(visit, customer, is_new=True) if refunds else outcome
 

@@ -18,8 +18,8 @@ from loyaltycrm.shop.actions.merging import merge_customers
 from loyaltycrm.shop.tests.conftest import code_for, save, text_of
 from rewards.actions.earning import record_visit, refund_visit, undo_visit
 from rewards.ledger.audit import audit
-from rewards.models import Posting, Redemption, VoucherStatus
-from rewards.queries import balance_of
+from rewards.models import Posting, Redemption, TierStanding, VoucherStatus
+from rewards.queries import balance_of, tier_progress
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("tuesday")]
 SignedIn = Callable[[User], Client]
@@ -138,6 +138,7 @@ def test_a_claim_leaves_out_what_was_given_back_before(at_barona: Client, olga: 
         refund_visit(visit=visit, net_cents=cents, receipt_id=f"F{number}", by=None)
     assert "To add these points" not in claim(at_barona, olga, "A-1", barona_iela)
     assert balance_of(olga).available == 59
+    assert TierStanding.objects.get(customer=olga).qualifying == tier_progress(olga).qualifying == 5_950
     refund_visit(visit=Visit.objects.get(pk=visit.pk), net_cents=5_950, receipt_id="F9", by=None)
     assert balance_of(olga).available == 0
     assert list(audit()) == []
