@@ -11,6 +11,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
 from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
@@ -18,7 +19,7 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from customers.forms import LineField
 from customers.models import Segment
 from customers.segments import Definition, facts
-from customers.segments.kinds import LARGEST, Choice, Fact, Number, YesNo
+from customers.segments.kinds import LARGEST, MOST_VALUES, Choice, Fact, Number, YesNo
 from loyaltycrm.core.forms import AmountField, DeskFormMixin
 from loyaltycrm.core.models import User
 from loyaltycrm.lib.formats import AmountError, parse_amount
@@ -128,7 +129,13 @@ def _fields(fact: Fact, user: User) -> dict[str, forms.Field]:
         choices = fact.choices(user)
         widget: Any = forms.CheckboxSelectMultiple if len(choices) <= _FEW else forms.SelectMultiple(attrs={"size": 6})
         return {
-            fact.key: forms.MultipleChoiceField(label=fact.label, choices=choices, required=False, widget=widget),
+            fact.key: forms.MultipleChoiceField(
+                label=fact.label,
+                choices=choices,
+                required=False,
+                widget=widget,
+                validators=[MaxLengthValidator(MOST_VALUES)],
+            ),
             f"{fact.key}_not": forms.BooleanField(
                 label=format_lazy(gettext_lazy("All but these: {fact}"), fact=fact.label), required=False
             ),
@@ -152,7 +159,7 @@ def _number_field(fact: Number, label: Any) -> forms.Field:
 
 def _asked(fact: Fact, cleaned: dict[str, Any]) -> dict[str, Any]:
     if isinstance(fact, Choice):
-        values = cleaned.get(fact.key)
+        values = list(dict.fromkeys(cleaned.get(fact.key) or ()))
         return {"op": "none" if cleaned.get(f"{fact.key}_not") else "any", "values": values} if values else {}
     if isinstance(fact, YesNo):
         answer = cleaned.get(fact.key)

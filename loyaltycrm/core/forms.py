@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import Any
 
@@ -18,8 +19,15 @@ from django.utils.translation import ngettext
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.lib.formats import MAX_AMOUNT_CENTS, AmountError, amount_in_field, parse_amount
 
+LATEST_DAY = date(2200, 12, 31)
 KEY_FIELD = "idempotency_key"
 MAX_POINTS = 10_000_000
+
+
+def not_too_late(day: date) -> None:
+    """A validator for days: after `LATEST_DAY` neither calendars nor time zones can be counted on."""
+    if day > LATEST_DAY:
+        raise ValidationError(_("Choose an earlier day"), code="too_late")
 
 
 def one_time_key(request: HttpRequest) -> str:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from loyaltycrm.core import event_kinds
 from loyaltycrm.core.actions.webhook_resending import ENDED
-from loyaltycrm.core.forms import DeskFormMixin
+from loyaltycrm.core.forms import DeskFormMixin, not_too_late
 from loyaltycrm.core.models import WebhookEndpoint
 
-LATEST_YEAR = 2200
 _DAY = {"widget": forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")}
 
 
@@ -69,7 +67,7 @@ class ResendForm(DeskFormMixin, forms.Form):
 
     endpoint = forms.ModelChoiceField(label=_("Receiver"), queryset=WebhookEndpoint.objects.none())
     since = forms.DateField(label=_("From"), **_DAY)  # type: ignore[arg-type]
-    until = forms.DateField(label=_("Through"), **_DAY)  # type: ignore[arg-type]
+    until = forms.DateField(label=_("Through"), validators=[not_too_late], **_DAY)  # type: ignore[arg-type]
     kind = forms.ChoiceField(label=_("Event"), required=False)
     only = forms.ChoiceField(
         label=_("Outcome"),
@@ -81,12 +79,6 @@ class ResendForm(DeskFormMixin, forms.Form):
         super().__init__(*args, **kwargs)
         self.fields["endpoint"].queryset = WebhookEndpoint.objects.kept().order_by("name", "pk")  # type: ignore[attr-defined]
         self.fields["kind"].choices = [("", _("Every event")), *event_kinds.choices()]  # type: ignore[attr-defined]
-
-    def clean_until(self) -> date:
-        until: date = self.cleaned_data["until"]
-        if until.year > LATEST_YEAR:
-            raise ValidationError(_("Choose an earlier day"))
-        return until
 
     def wanted(self, zone: ZoneInfo) -> dict[str, Any]:
         """The arguments of `resend_webhooks_of_period`."""

@@ -30,6 +30,8 @@ SHOWN_ANSWER_BYTES: Final = 1_024
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # Addresses that carry an IPv4 address in them: what they lead to is judged, not how it is written.
+# Not marked as private by the library, but inside: site-local, protocol assignments, a cloud's own services.
+_INNER: Final = tuple(ipaddress.ip_network(one) for one in ("fec0::/10", "192.0.0.0/24", "168.63.129.16/32"))
 _CARRIERS: Final = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96"))
 
 
@@ -136,7 +138,8 @@ def _judge(addresses: list[Address], *, loopback: bool) -> None:
         real = _carried(address)
         if loopback and real.is_loopback:
             continue
-        if not real.is_global or real.is_multicast or real.is_reserved:
+        inside = any(real in network for network in _INNER)
+        if inside or not real.is_global or real.is_multicast or real.is_reserved:
             raise Unsafe("private")
 
 

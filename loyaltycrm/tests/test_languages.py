@@ -24,6 +24,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.faults]
 SPOKEN: Final = ("alt", "aria-label", "placeholder", "title")
 VOID: Final = {"br", "circle", "hr", "img", "input", "line", "link", "meta", "path", "polyline", "rect", "use"}
 WRITTEN_BY_PEOPLE: Final = {"Tells everyone about us", "The till counted it twice"}
+# Words of one language that happen to be written like other words of English.
+ALIKE: Final = {("lv", "Segments")}
 TWO_WORDS = re.compile(r"(?:^|\s)[a-z]{3,}\s(?:.*\s)?[a-z]{3,}")
 
 
@@ -104,7 +106,7 @@ def test_no_page_speaks_english_to_someone_who_reads_something_else(
             for text in words_of(client, path) & english - WRITTEN_BY_PEOPLE:
                 with translation.override(code):
                     known = gettext(text) != text
-                if known or TWO_WORDS.search(text):
+                if (known and (code, text) not in ALIKE) or TWO_WORDS.search(text):
                     left.add((code, path, text))
     assert left == set()
     assert read > 60

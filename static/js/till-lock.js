@@ -14,6 +14,7 @@
 
   // While somebody types a long entry no page is opened: the server hears of it now and then.
   const stay = () => {
+    if (Date.now() - touched >= idleMs) return look();
     touched = Date.now();
     soon.hidden = true;
     if (touched - told < WARNING_MS / 2) return;

@@ -92,7 +92,7 @@ def change_person(
 
 @transaction.atomic
 def disable_person(*, person: User, by: User) -> User:
-    """Close an account: the person can log in no more, and every session of theirs ends now.
+    """Close an account: the person can log in no more, every session of theirs ends now, and the PIN is gone.
 
     Raises `Refused` for one's own account and for the last admin at work.
     """
@@ -104,6 +104,7 @@ def disable_person(*, person: User, by: User) -> User:
             _keep_an_admin(current)
         current.is_active = False
         current.save(update_fields=["is_active"])
+        StaffPin.objects.filter(person=current).delete()
         audit.record("disable person", current, by=by, data={"sessions": end_sessions(current)})
     return current
 

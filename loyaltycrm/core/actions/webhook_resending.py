@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from django.db import transaction
@@ -23,6 +23,8 @@ from loyaltycrm.core.models import (
 from loyaltycrm.lib.faults import crash_point
 
 AT_ONCE: Final = 500
+# Before there was anything to send; a day of the year 1 could be stored and not be read again.
+_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 # What a person may ask to have sent again. The others wait already, or shall not be sent.
 ENDED: Final = (WebhookDeliveryStatus.DELIVERED, WebhookDeliveryStatus.DEAD)
 
@@ -70,6 +72,7 @@ def resend_webhooks_of_period(
         raise Refused(_("The receiver was removed, so nothing can be sent to it."))
     if since >= until:
         raise Refused(_("The end must be later than the beginning."), field="until")
+    since = max(since, _EARLIEST)
     if (kind and kind not in REGISTRY) or (only and only not in ENDED):
         raise Refused(_("Choose one of the options shown"))
     wanted: dict[str, Any] = {"kind": kind, "only": only, "since": since, "until": until}

@@ -18,6 +18,7 @@ from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.event_kinds import REGISTRY, TEST
 from loyaltycrm.core.models import (
     User,
+    WebhookAttempt,
     WebhookDelivery,
     WebhookDeliveryStatus,
     WebhookEndpoint,
@@ -169,6 +170,7 @@ def forget_customer_in_webhooks(*, customer_ids: Collection[int]) -> int:
         status__in=[WebhookDeliveryStatus.DELIVERED, WebhookDeliveryStatus.DEAD]
     )
     _cancel(waiting, reason="erased", at=now)
+    WebhookAttempt.objects.filter(delivery__event__in=ids).update(said="")
     return len(ids)
 
 

@@ -68,6 +68,7 @@ def test_a_key_is_made_and_its_secret_shown_once(office: Client, admin: User, ba
         ({"kind": "fax"}, "Choose one of the options shown"),
         ({"person": "x"}, "Choose one of the options shown"),
         ({"expires_on": "2020-01-31"}, "Choose a day that is yet to come"),
+        ({"expires_on": "9999-12-31"}, "Choose an earlier day"),
         ({"expires_on": "tomorrow"}, "Enter a date, for example"),
     ],
 )

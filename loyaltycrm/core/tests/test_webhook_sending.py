@@ -395,9 +395,12 @@ def test_a_person_who_is_erased_is_in_no_event_any_more(receiver: Receiver) -> N
     tell(2, customer=8)
     assert send(made.endpoint) == (2, 0)
     tell(3, customer=7)
+    WebhookAttempt.objects.update(said="nobody called 7 here")
     assert forget_customer_in_webhooks(customer_ids=[7]) == 2
     kept = WebhookEvent.objects.order_by("pk").values_list("customer", "data")
     assert [(customer, data.get("number")) for customer, data in kept] == [(None, None), (8, 2), (None, None)]
+    said = WebhookAttempt.objects.order_by("pk").values_list("said", flat=True)
+    assert list(said) == ["", "nobody called 7 here"]
     assert send(made.endpoint) == (0, 0)
     assert len(receiver.received) == 2
     forgotten = WebhookDelivery.objects.order_by("pk")[0]

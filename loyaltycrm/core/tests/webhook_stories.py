@@ -27,7 +27,7 @@ def tell_of_ticket(number: int) -> None:
 @transaction.atomic
 def some_webhooks() -> dict[str, int]:
     """A receiver that is told of tickets, one that is switched off, a delivery of each outcome, and a resend."""
-    receiver = add_webhook(name="Web shop", url=URL, kinds=[TICKET, "visit.recorded"], by=None).endpoint
+    receiver = add_webhook(name="Eshop", url=URL, kinds=[TICKET, "visit.recorded"], by=None).endpoint
     renew_webhook_secret(endpoint=receiver, by=None)
     for number in range(4):
         tell_of_ticket(number)
@@ -42,7 +42,7 @@ def some_webhooks() -> dict[str, int]:
     resend = resend_webhooks_of_period(
         endpoint=receiver, since=now - timedelta(days=1), until=now + timedelta(days=1), only="dead", by=None
     )
-    off = add_webhook(name="Old web shop", url=URL, kinds=[TICKET], by=None).endpoint
+    off = add_webhook(name="Old eshop", url=URL, kinds=[TICKET], by=None).endpoint
     switch_webhook_off(endpoint=off, reason="failing")
     WebhookDelivery.objects.filter(pk=refused.pk).update(next_at=Now() + timedelta(minutes=5))
     return {

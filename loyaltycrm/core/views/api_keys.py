@@ -19,7 +19,7 @@ from loyaltycrm.core.access import asks_password_again, person
 from loyaltycrm.core.actions.api_keys import change_api_key, make_api_key, revoke_api_key, rotate_api_key
 from loyaltycrm.core.actions.idempotency import once
 from loyaltycrm.core.errors import Refused
-from loyaltycrm.core.forms import DeskFormMixin, one_time_key
+from loyaltycrm.core.forms import DeskFormMixin, not_too_late, one_time_key
 from loyaltycrm.core.models import ApiKey, KeyKind, Scope, Store, User
 from loyaltycrm.core.permissions import Permission, permission
 
@@ -58,6 +58,7 @@ class KeyForm(DeskFormMixin, forms.Form):
     expires_on = forms.DateField(
         label=gettext_lazy("Good through"),
         required=False,
+        validators=[not_too_late],
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
         help_text=gettext_lazy("Left empty it does not end by itself."),
     )

@@ -319,6 +319,14 @@ def test_mistakes_are_named_and_nothing_is_saved(people: None, dace: User, signe
         assert client.get(f"/customers/{query}").status_code == 200
 
 
+def test_one_answer_sent_a_hundred_times_breaks_no_list(people: None, dace: User, signed_in: SignIn) -> None:
+    client = signed_in(dace)
+    for times in (2, 101):
+        query = "&".join(["language=en"] * times)
+        for path in ("/customers/", "/customers/export/"):
+            assert client.get(f"{path}?{query}").status_code == 200
+
+
 def test_own_segments_and_those_of_other_stores_are_not_there_for_others(
     people: None, dace: User, admin: User, barona_iela: Store, centrs: Store, signed_in: SignIn
 ) -> None:

@@ -13,7 +13,7 @@ from django.test import Client
 
 from customers.models import Customer, Visit
 from loyaltycrm.core.actions.knobs import set_knob
-from loyaltycrm.core.actions.staff import disable_person, renew_password
+from loyaltycrm.core.actions.staff import disable_person, enable_person, renew_password
 from loyaltycrm.core.actions.stores import change_store
 from loyaltycrm.core.actions.tills import MOST_FAILURES, Enrolled, enrol_till, revoke_till, set_pin
 from loyaltycrm.core.errors import Refused
@@ -134,6 +134,8 @@ def test_only_who_works_in_the_store_and_has_a_pin_unlocks(
     browser.post("/till/lock/")
     disable_person(person=liga, by=admin)
     assert unlock(browser, liga) == 200
+    enable_person(person=liga, by=admin)
+    assert unlock(browser, liga) == 200, "the PIN went with the account"
     change_store(store=barona_iela, name="Barona iela", time_zone="Europe/Riga", is_active=False, by=admin)
     assert browser.post("/till/lock/", {"person": admin.pk, "pin": PIN})["Location"].startswith("/accounts/login/")
 

@@ -30,6 +30,10 @@ from loyaltycrm.lib.exports import csv_response
 NUMBER = {"td": {"class": "number"}, "th": {"class": "number"}}
 
 
+def _least() -> list[tuple[str, str]]:
+    return [(str(least), _("%(least)s or more") % {"least": least}) for least in (60, 80, 95)]
+
+
 class _FilterForm(DeskFormMixin, forms.Form):
     pass
 
@@ -46,7 +50,7 @@ class DuplicateFilter(django_filters.FilterSet):
     )
     score = django_filters.ChoiceFilter(
         label=_lazy("Likeness of 100"),
-        choices=[(str(least), _lazy("%(least)s or more") % {"least": least}) for least in (60, 80, 95)],
+        choices=_least,
         empty_label=_lazy("All"),
         method="by_score",
     )

@@ -38,7 +38,10 @@ from loyaltycrm.shop.queries.risk import Slipping, Step, slipping_customers, ste
 
 ROWS_AT_ONCE = 2_000
 NUMBER = {"td": {"class": "number"}, "th": {"class": "number"}}
-TIMES = [(str(times), _lazy("%(times)s times or more") % {"times": times}) for times in (2, 3, 5, 10)]
+
+
+def _times() -> list[tuple[str, str]]:
+    return [(str(times), _("%(times)s times or more") % {"times": times}) for times in (2, 3, 5, 10)]
 
 
 class _FilterForm(DeskFormMixin, forms.Form):
@@ -60,7 +63,7 @@ class RiskFilter(django_filters.FilterSet):
         empty_label=_lazy("Any store"),
     )
     late = django_filters.ChoiceFilter(
-        label=_lazy("Away, against their usual gap"), method="by_lateness", choices=TIMES, empty_label=_lazy("All")
+        label=_lazy("Away, against their usual gap"), method="by_lateness", choices=_times, empty_label=_lazy("All")
     )
     value = _AmountFilter(
         label=_lazy("Expected in 12 months, at least"), field_name="value__spend_12_months_cents", lookup_expr="gte"
