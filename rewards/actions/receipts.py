@@ -28,8 +28,9 @@ from rewards.actions.own_account import refuse_own_account
 from rewards.actions.tiers import review_tiers
 from rewards.actions.voiding import take_visit_back
 from rewards.knobs import CLAIM_DAYS
+from rewards.ledger import load_states
 from rewards.models import SaleFacts
-from rewards.programme import BasketLine, from_facts
+from rewards.programme import BasketLine, from_facts, load_programmes
 from rewards.queries import balance_of
 
 
@@ -39,7 +40,7 @@ def move_visit(*, visit: Visit, customer: Customer, by: User | None) -> VisitOut
 
     The new visit has the receipt number, time, amounts and goods of the old one, which keeps standing in the history
     as undone. Within the time for undoing, and not where money was given back on it. Sent again it is the same visit.
-    Raises `Refused`.
+    Locks both accounts and whoever's points were used on it, in id order. Raises `Refused`.
     """
     customer = customer.current
     visit = Visit.objects.select_for_update(of=("self",)).select_related("store").get(pk=visit.pk)
@@ -56,6 +57,7 @@ def move_visit(*, visit: Visit, customer: Customer, by: User | None) -> VisitOut
     if visit.refunds.exists():
         raise Refused(_("Money was given back on this visit. Ask a manager for a correction."))
     refuse_own_account(by=by, customer_id=customer.pk)
+    load_states([visit.customer_id, customer.pk], load_programmes(), visit_ids=[visit.pk])
     details = _details_of(visit)
     take_visit_back(visit=visit, action="move visit", by=by)
     Visit.objects.filter(pk=visit.pk).update(receipt_key=_key_of_moved(visit))
