@@ -78,13 +78,19 @@ _STEPS: Final = (
         GROUP BY p.words HAVING count(*) BETWEEN 2 AND %(few)s
     )
     """,
-    # The same birthday and a word of the name in common: the same name, or nearly.
+    # The same birthday and a word of the name in common: the same name, or nearly. A day that stands for "not known"
+    # with a name that many bear tells nothing.
     """
+    WITH born AS (
+        SELECT p.id, p.birthday, t.term FROM duplicate_people p
+        JOIN customers_searchterm t ON t.customer_id = p.id AND t.term !~ '[0-9]'
+        WHERE p.birthday IS NOT NULL
+    ), shared AS (
+        SELECT birthday, term FROM born GROUP BY birthday, term HAVING count(*) BETWEEN 2 AND %(most)s
+    )
     INSERT INTO duplicate_candidates
-    SELECT DISTINCT a.id, b.id FROM duplicate_people a
-    JOIN customers_searchterm ta ON ta.customer_id = a.id AND ta.term !~ '[0-9]'
-    JOIN duplicate_people b ON b.birthday = a.birthday AND b.id > a.id
-    JOIN customers_searchterm tb ON tb.customer_id = b.id AND tb.term = ta.term
+    SELECT DISTINCT a.id, b.id FROM shared
+    JOIN born a USING (birthday, term) JOIN born b USING (birthday, term) WHERE b.id > a.id
     """,
 )
 _PAIRS = """

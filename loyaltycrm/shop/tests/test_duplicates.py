@@ -50,6 +50,10 @@ ROWS: list[dict[str, Any]] = [
     *({"number": f"common-{n}", "first_name": "Anna", "last_name": "Ozola"} for n in range(4)),
     {"number": "number-1", "first_name": "Card", "last_name": "Holder", "card": "0042 7777"},
     {"number": "0042 7777", "first_name": "Someone"},
+    *(
+        {"number": f"unknown-{n}", "first_name": "Marta", "last_name": "Liepiņa", "birthday": date(1900, 1, 1)}
+        for n in range(21)
+    ),
     *({"number": f"office-{n}", "email": "office@example.com", "first_name": "Same"} for n in range(21)),
 ]
 FOUND = {
