@@ -66,7 +66,7 @@ _RAISE: Final = f"""
         ELSE count(*) > %(claims)s::int END
     ORDER BY kind, customer_id, cashier_id
     ON CONFLICT (kind, customer_id, cashier_id) WHERE settled_at IS NULL DO UPDATE
-        SET times = excluded.times, points = excluded.points, store_id = excluded.store_id,
+        SET times = excluded.times, points = excluded.points,
             first_on = least(rewards_unusualuse.first_on, excluded.first_on), last_on = excluded.last_on
         WHERE rewards_unusualuse.times < excluded.times OR rewards_unusualuse.last_on < excluded.last_on
     RETURNING (xmax = 0) AS is_new"""  # noqa: S608 - of constants
@@ -77,7 +77,7 @@ def raise_unusual_use() -> int:
     """Raise what goes beyond the norms that managers set; return how many patterns are new.
 
     One set-based pass over a week of sales and a month of refunds and claims. Called again, it raises nothing twice;
-    an open row is brought up to date.
+    an open row is brought up to date and stays with the store whose manager was told.
     """
     today = Company.current().today()
     now = timezone.now()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import time_machine
@@ -130,14 +130,16 @@ def _open() -> list[UnusualUse]:
 
 
 def test_it_is_raised_once_kept_up_to_date_and_after_settling_counts_anew(
-    olga: Customer, barona_iela: Store, liga: User, dace: User, clock: time_machine.Traveller
+    olga: Customer, barona_iela: Store, centrs: Store, liga: User, dace: User, clock: time_machine.Traveller
 ) -> None:
     for _visit in range(4):
         sale(olga, barona_iela, liga)
     assert raise_unusual_use() == 1
     assert raise_unusual_use() == 0
-    sale(olga, barona_iela, liga)
+    clock.shift(timedelta(minutes=1))
+    sale(olga, centrs, liga)
     assert raised() == [("same_card", olga.pk, 5)]
+    assert UnusualUse.objects.get().store == barona_iela, "where it was raised"
     clock.shift(timedelta(minutes=1))
     use = settle_unusual_use(use=UnusualUse.objects.get(), note=" A birthday\tparty ", by=dace)
     assert (use.note, use.settled_by) == ("A birthday party", dace)
@@ -203,4 +205,5 @@ def test_the_pages(
     assert desk.post(f"/unusual/{use.pk}/", {"note": "Her choir"}).status_code == 302
     assert "Her choir" in desk.get(f"/unusual/{use.pk}/").content.decode()
     assert desk.get("/unusual/").content.decode().count("<tr") <= 1
-    assert "Her choir" in b"".join(desk.get("/unusual/export/?state=all")).decode()
+    UnusualUse.objects.filter(pk=use.pk).update(settled_at=datetime(2026, 7, 14, 22, 30, tzinfo=UTC))
+    assert "2026-07-15,Her choir" in b"".join(desk.get("/unusual/export/?state=all")).decode()

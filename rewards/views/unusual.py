@@ -22,7 +22,7 @@ from customers.models import Visit
 from loyaltycrm.core.access import asks_password_again
 from loyaltycrm.core.actions.exports import record_export
 from loyaltycrm.core.errors import Refused
-from loyaltycrm.core.models import Store
+from loyaltycrm.core.models import Company, Store
 from loyaltycrm.core.permissions import Permission, permission
 from loyaltycrm.core.tables import show_page
 from loyaltycrm.lib import formats
@@ -167,6 +167,7 @@ def _found(request: HttpRequest) -> UnusualFilter:
 
 
 def _rows(found: QuerySet[UnusualUse]) -> Iterator[list[Any]]:
+    company = Company.current()
     for one in found.iterator(chunk_size=2_000):
         yield [
             one.kind,
@@ -177,6 +178,6 @@ def _rows(found: QuerySet[UnusualUse]) -> Iterator[list[Any]]:
             one.points,
             one.first_on.isoformat(),
             one.last_on.isoformat(),
-            one.settled_at.date().isoformat() if one.settled_at else "",
+            company.today(one.settled_at).isoformat() if one.settled_at else "",
             one.note,
         ]
