@@ -21,6 +21,7 @@ from loyaltycrm.core.models import Store, User
 from loyaltycrm.lib.transactions import atomic_with_retry
 from loyaltycrm.shop.queries.till import key_scope
 from rewards.actions.earning import NO_DETAILS, Details, record_visit, refund_visit
+from rewards.actions.own_account import refuse_own_account
 from rewards.actions.redeeming import Used, normalise_code, use_code, use_reward
 from rewards.discounts import discount_for
 from rewards.models import Reward, Voucher
@@ -136,19 +137,24 @@ def _use_on(visit: Visit, code: str, *, customer: Customer | None, store: Store,
 
 
 @atomic_with_retry
-def refund_at_till(*, visit: Visit, amount_cents: int, receipt_id: str = "", key: str, by: User) -> Refund:
-    """Record money given back at the till, in part or whole, with what follows for the points.
+def refund_at_till(
+    *, visit: Visit, store: Store, amount_cents: int, receipt_id: str = "", key: str, by: User
+) -> Refund:
+    """Record money given back at a till of the store, in part or whole, with what follows for the points.
 
-    Sent again with the same `key` it is the same refund. Raises `Refused` for more than is left of the receipt,
-    `KeyReused` for a key used with other content.
+    Sent again with the same `key` it is the same refund. Raises `Refused` for more than is left of the receipt and on
+    the own account, `KeyReused` for a key used with other content.
     """
+    refuse_own_account(by=by, customer_id=visit.customer_id)
 
     def produce() -> dict[str, Any]:
-        refund = refund_visit(visit=visit, net_cents=amount_cents, receipt_id=receipt_id or receipt_of_key(key), by=by)
+        refund = refund_visit(
+            visit=visit, store=store, net_cents=amount_cents, receipt_id=receipt_id or receipt_of_key(key), by=by
+        )
         return {"refund": refund.pk}
 
     content = {"what": "refund", "visit": visit.pk, "amount_cents": amount_cents, "receipt_id": receipt_id}
-    answer = once(scope=key_scope(visit.store), key=key, content=content, produce=produce)
+    answer = once(scope=key_scope(store), key=key, content=content, produce=produce)
     return Refund.objects.get(pk=answer["refund"])
 
 

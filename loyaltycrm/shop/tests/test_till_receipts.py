@@ -8,7 +8,9 @@ from uuid import uuid4
 
 import pytest
 import time_machine
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from customers.models import Customer, Refund, Visit
@@ -16,7 +18,9 @@ from loyaltycrm.core.actions.knobs import set_knob
 from loyaltycrm.core.models import AuditEvent, IdempotencyRecord, Store, User
 from loyaltycrm.shop.actions.merging import merge_customers
 from loyaltycrm.shop.tests.conftest import code_for, save, text_of
+from loyaltycrm.shop.views.till.place import SESSION_KEY
 from rewards.actions.earning import record_visit, refund_visit, undo_visit
+from rewards.actions.receipts import move_visit
 from rewards.ledger.audit import audit
 from rewards.models import Posting, Redemption, TierStanding, VoucherStatus
 from rewards.queries import balance_of, tier_progress
@@ -70,6 +74,18 @@ def test_a_visit_saved_for_the_wrong_customer_is_given_to_the_right_one(
     assert not Redemption.objects.filter(undone_at__isnull=True).exists()
     assert "Open the visit in its place" in text_of(at_barona.get(f"/till/visits/{wrong.pk}/"))
     assert list(audit()) == []
+
+
+def test_a_move_locks_both_accounts_before_it_changes_anything(
+    olga: Customer, janis: Customer, barona_iela: Store
+) -> None:
+    wrong = sale(olga, barona_iela, 2490, "R77")
+    with CaptureQueriesContext(connection) as made:
+        move_visit(visit=wrong, customer=janis, by=None)
+    asked = [query["sql"] for query in made]
+    both = f"{{{min(olga.pk, janis.pk)},{max(olga.pk, janis.pk)}}}"
+    locked = next(n for n, sql in enumerate(asked) if "FOR " in sql and both in sql)
+    assert locked < next(n for n, sql in enumerate(asked) if sql.startswith(("UPDATE", "INSERT")))
 
 
 def test_a_visit_moves_once_and_its_number_stays_taken(
@@ -217,3 +233,21 @@ def test_money_is_given_back_in_parts_and_the_points_go_with_it(
     by = Refund.objects.values_list("net_cents", "recorded_by").order_by("pk")
     assert list(by) == [(2550, liga.pk), (7450, liga.pk)]
     assert list(audit()) == []
+
+
+def test_money_given_back_is_booked_at_the_till_that_gave_it_and_never_on_the_own_account(
+    at_barona: Client, olga: Customer, barona_iela: Store, agenskalns: Store, liga: User
+) -> None:
+    visit = sale(olga, agenskalns, 10_000, "R1")
+    liga.stores.add(agenskalns)
+    session = at_barona.session
+    session[SESSION_KEY] = barona_iela.pk
+    session.save()
+    key = str(uuid4())
+    refund(at_barona, visit, "25.50", key=key)
+    refund(at_barona, visit, "25.50", key=key)
+    assert Refund.objects.get().store == barona_iela
+    User.objects.filter(pk=liga.pk).update(customer_id=olga.pk)
+    written = books()
+    assert "This is your own account." in refund(at_barona, visit, "10.00")
+    assert books() == written

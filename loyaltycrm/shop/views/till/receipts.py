@@ -113,6 +113,7 @@ def refund(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
         try:
             given = refund_at_till(
                 visit=visit,
+                store=store,
                 amount_cents=form.cleaned_data["amount"],
                 receipt_id=form.cleaned_data["receipt_id"],
                 key=one_time_key(request),
