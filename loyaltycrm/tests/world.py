@@ -111,7 +111,7 @@ def make_world(anna: Customer, barona_iela: Store, centrs: Store, liga: User) ->
     )
     twin, other_twin = (create_customer(first_name="Twin", language="en", by=None) for _one in range(2))
     merge = merge_customers(survivor=twin, merged=other_twin, reason="The same person", by=liga)
-    note = write_note(customer=anna, text="Sits at the window", by=liga)
+    note = write_note(customer=anna, text="Piano on Fridays", by=liga)
     pair = DuplicatePair.objects.create(first=anna, second=twin, score=60, reasons=["name"])
     household = link_household(customer=anna, other=twin, reason="Told us", by=liga)
     key = make_api_key(name="Till 1", store=barona_iela, scopes=[Scope.READ_POINTS], by=None).key
