@@ -10,7 +10,6 @@ from typing import Any
 
 import django_filters
 import django_tables2 as tables
-from django import forms
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
@@ -33,21 +32,16 @@ from loyaltycrm.core.access import asks_password_again, person
 from loyaltycrm.core.actions.exports import record_export
 from loyaltycrm.core.actions.idempotency import once
 from loyaltycrm.core.errors import Refused
-from loyaltycrm.core.forms import DeskFormMixin, one_time_key
+from loyaltycrm.core.forms import FilterForm, one_time_key
 from loyaltycrm.core.models import Company
 from loyaltycrm.core.permissions import Permission, permission
-from loyaltycrm.core.tables import show_page
+from loyaltycrm.core.tables import NUMBER, show_page
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.exports import csv_response
 
 AT_ONCE = 50
-NUMBER = {"td": {"class": "number"}, "th": {"class": "number"}}
 
 page = require_http_methods(["GET", "HEAD", "POST"])
-
-
-class _FilterForm(DeskFormMixin, forms.Form):
-    pass
 
 
 class SegmentFilter(django_filters.FilterSet):
@@ -62,7 +56,7 @@ class SegmentFilter(django_filters.FilterSet):
     class Meta:
         model = Segment
         fields = ("q", "of")
-        form = _FilterForm
+        form = FilterForm
 
     def by_owner(self, rows: QuerySet[Segment], _name: str, whose: str) -> QuerySet[Segment]:
         return rows.filter(is_shared=whose == "shared")

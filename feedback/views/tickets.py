@@ -8,7 +8,6 @@ from typing import Any
 
 import django_filters
 import django_tables2 as tables
-from django import forms
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
@@ -26,7 +25,7 @@ from feedback.models import Severity, Ticket, TicketKind, TicketMessage, TicketS
 from feedback.queries import QUEUES, in_queue, queue_counts, solved_in_time
 from loyaltycrm.core.access import asks_password_again, person
 from loyaltycrm.core.actions.exports import record_export
-from loyaltycrm.core.forms import DeskFormMixin
+from loyaltycrm.core.forms import FilterForm
 from loyaltycrm.core.knobs import value
 from loyaltycrm.core.models import Store, User
 from loyaltycrm.core.permissions import Permission, permission
@@ -54,10 +53,6 @@ WHY_EMPTY = {
 }
 
 
-class _FilterForm(DeskFormMixin, forms.Form):
-    pass
-
-
 class TicketFilter(django_filters.FilterSet):
     q = django_filters.CharFilter(label=_("Search"), method="search", max_length=100)
     kind = django_filters.ChoiceFilter(label=_("Kind"), choices=TicketKind.choices, empty_label=_("All kinds"))
@@ -71,7 +66,7 @@ class TicketFilter(django_filters.FilterSet):
     class Meta:
         model = Ticket
         fields = ("q", "kind", "store", "severity")
-        form = _FilterForm
+        form = FilterForm
 
     def search(self, tickets: QuerySet[Ticket], _name: str, text: str) -> QuerySet[Ticket]:
         """By the ticket's number, words of its subject, or words of the customer's name as in every search."""

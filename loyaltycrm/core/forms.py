@@ -94,6 +94,10 @@ class DeskFormMixin(forms.BaseForm):
         self.add_error(known, ValidationError(str(refusal.message)))
 
 
+class FilterForm(DeskFormMixin, forms.Form):
+    """The form of the filters above a list."""
+
+
 class AmountField(forms.Field):
     """An amount of money as people type it, cleaned to integer minor units (see `parse_amount`)."""
 

@@ -7,6 +7,8 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest
 
 PER_PAGE = 25
+# The attributes of a column of numbers.
+NUMBER = {"td": {"class": "number"}, "th": {"class": "number"}}
 
 
 def show_page(request: HttpRequest, table: tables.Table, *, per_page: int = PER_PAGE) -> tables.Table:

@@ -8,7 +8,6 @@ from typing import Any, cast
 
 import django_filters
 import django_tables2 as tables
-from django import forms
 from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
@@ -21,7 +20,7 @@ from django.views.decorators.http import require_safe
 from loyaltycrm.core.access import asks_password_again, person
 from loyaltycrm.core.actions.api_keys import PREFIX, SHOWN
 from loyaltycrm.core.actions.exports import record_export
-from loyaltycrm.core.forms import DeskFormMixin
+from loyaltycrm.core.forms import FilterForm
 from loyaltycrm.core.models import ApiKey, KeyKind, Scope, Store
 from loyaltycrm.core.permissions import Permission, permission
 from loyaltycrm.core.tables import show_page
@@ -29,10 +28,6 @@ from loyaltycrm.lib import formats
 from loyaltycrm.lib.exports import csv_response
 
 STATES = {"open": gettext_lazy("Open"), "ended": gettext_lazy("Ended"), "closed": gettext_lazy("Closed")}
-
-
-class _FilterForm(DeskFormMixin, forms.Form):
-    pass
 
 
 class KeyFilter(django_filters.FilterSet):
@@ -55,7 +50,7 @@ class KeyFilter(django_filters.FilterSet):
     class Meta:
         model = ApiKey
         fields = ("q", "store", "kind", "scope", "state")
-        form = _FilterForm
+        form = FilterForm
 
     def by_text(self, keys: QuerySet[ApiKey], _name: str, text: str) -> QuerySet[ApiKey]:
         # Whoever finds a whole key may ask whose it is; only its first signs are kept.

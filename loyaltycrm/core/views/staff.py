@@ -25,7 +25,7 @@ from loyaltycrm.core.actions import staff
 from loyaltycrm.core.actions.exports import record_export
 from loyaltycrm.core.actions.idempotency import once
 from loyaltycrm.core.errors import Refused
-from loyaltycrm.core.forms import DeskFormMixin, one_time_key
+from loyaltycrm.core.forms import DeskFormMixin, FilterForm, one_time_key
 from loyaltycrm.core.models import Role, Store, User
 from loyaltycrm.core.permissions import Permission, permission
 from loyaltycrm.core.tables import show_page
@@ -75,10 +75,6 @@ class NewPersonForm(PersonForm):
     field_order = ("name", "email", "role", "stores", "customer_number")
 
 
-class _FilterForm(DeskFormMixin, forms.Form):
-    pass
-
-
 class PersonFilter(django_filters.FilterSet):
     q = django_filters.CharFilter(label=gettext_lazy("Name or email"), method="by_text", max_length=100)
     role = django_filters.ChoiceFilter(
@@ -97,7 +93,7 @@ class PersonFilter(django_filters.FilterSet):
     class Meta:
         model = User
         fields = ("q", "role", "store", "state")
-        form = _FilterForm
+        form = FilterForm
 
     def by_text(self, people: QuerySet[User], _name: str, text: str) -> QuerySet[User]:
         return people.filter(Q(name__icontains=text) | Q(email__icontains=text))

@@ -22,7 +22,7 @@ from loyaltycrm.core.access import asks_password_again, person
 from loyaltycrm.core.actions.exports import record_export
 from loyaltycrm.core.actions.tills import NAME_LENGTH, enrol_till, revoke_till
 from loyaltycrm.core.errors import Refused
-from loyaltycrm.core.forms import DeskFormMixin
+from loyaltycrm.core.forms import DeskFormMixin, FilterForm
 from loyaltycrm.core.models import Store, TillDevice
 from loyaltycrm.core.permissions import Permission, permission
 from loyaltycrm.core.tables import show_page
@@ -50,10 +50,6 @@ class EnrolForm(DeskFormMixin, forms.Form):
         cast("forms.ModelChoiceField[Store]", self.fields["store"]).queryset = stores
 
 
-class _FilterForm(DeskFormMixin, forms.Form):
-    pass
-
-
 class DeviceFilter(django_filters.FilterSet):
     store = django_filters.ModelChoiceFilter(
         label=gettext_lazy("Store"),
@@ -67,7 +63,7 @@ class DeviceFilter(django_filters.FilterSet):
     class Meta:
         model = TillDevice
         fields = ("store", "state")
-        form = _FilterForm
+        form = FilterForm
 
     def by_state(self, devices: QuerySet[TillDevice], _name: str, state: str) -> QuerySet[TillDevice]:
         return devices.filter(revoked_at__isnull=state == "open")

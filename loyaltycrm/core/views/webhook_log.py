@@ -30,7 +30,7 @@ from loyaltycrm.core.actions.webhook_resending import resend_webhook, resend_web
 from loyaltycrm.core.actions.webhook_sending import message_body
 from loyaltycrm.core.context import company_of
 from loyaltycrm.core.errors import Refused
-from loyaltycrm.core.forms import DeskFormMixin, one_time_key
+from loyaltycrm.core.forms import FilterForm, one_time_key
 from loyaltycrm.core.models import (
     WebhookDelivery,
     WebhookDeliveryStatus,
@@ -54,10 +54,6 @@ CHIPS = {
     WebhookDeliveryStatus.CANCELLED: "neutral",
 }
 SHOWN_RESENDS = 5
-
-
-class _FilterForm(DeskFormMixin, forms.Form):
-    pass
 
 
 def _day(**kwargs: Any) -> django_filters.DateFilter:
@@ -89,7 +85,7 @@ class LogFilter(django_filters.FilterSet):
     class Meta:
         model = WebhookDelivery
         fields = ("endpoint", "kind", "status", "since", "until")
-        form = _FilterForm
+        form = FilterForm
 
     def by_day(self, rows: QuerySet[WebhookDelivery], name: str, day: date) -> QuerySet[WebhookDelivery]:
         zone = company_of(self.request).zone

@@ -8,7 +8,6 @@ from typing import Any
 
 import django_filters
 import django_tables2 as tables
-from django import forms
 from django.contrib import messages
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -34,10 +33,10 @@ from loyaltycrm.core.actions.webhooks import (
     send_test_event,
 )
 from loyaltycrm.core.errors import Refused
-from loyaltycrm.core.forms import DeskFormMixin, one_time_key
+from loyaltycrm.core.forms import DeskFormMixin, FilterForm, one_time_key
 from loyaltycrm.core.models import WebhookDeliveryStatus, WebhookEndpoint, WebhookState
 from loyaltycrm.core.permissions import Permission, permission
-from loyaltycrm.core.tables import show_page
+from loyaltycrm.core.tables import NUMBER, show_page
 from loyaltycrm.core.webhook_forms import NewSecretForm, NewWebhookForm, WebhookForm
 from loyaltycrm.core.webhook_words import reason_in_words
 from loyaltycrm.lib import formats
@@ -45,11 +44,6 @@ from loyaltycrm.lib.exports import csv_response
 
 page = require_http_methods(["GET", "HEAD", "POST"])
 CHIPS = {WebhookState.ACTIVE: "ok", WebhookState.PAUSED: "warn", WebhookState.OFF: "danger"}
-NUMBER = {"td": {"class": "number"}, "th": {"class": "number"}}
-
-
-class _FilterForm(DeskFormMixin, forms.Form):
-    pass
 
 
 class ReceiverFilter(django_filters.FilterSet):
@@ -63,7 +57,7 @@ class ReceiverFilter(django_filters.FilterSet):
     class Meta:
         model = WebhookEndpoint
         fields = ("q", "state")
-        form = _FilterForm
+        form = FilterForm
 
     def by_text(self, receivers: QuerySet[WebhookEndpoint], _name: str, text: str) -> QuerySet[WebhookEndpoint]:
         return receivers.filter(Q(name__icontains=text) | Q(url__icontains=text))

@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import django_filters
 import django_tables2 as tables
-from django import forms
 from django.db.models import F, Q, QuerySet
 from django.db.models.expressions import OrderBy
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -26,10 +25,10 @@ from customers.segments import narrowed
 from loyaltycrm.core.access import asks_password_again, person
 from loyaltycrm.core.actions.exports import record_export
 from loyaltycrm.core.errors import Refused
-from loyaltycrm.core.forms import DeskFormMixin
+from loyaltycrm.core.forms import FilterForm
 from loyaltycrm.core.models import Store
 from loyaltycrm.core.permissions import Permission, permission
-from loyaltycrm.core.tables import show_page
+from loyaltycrm.core.tables import NUMBER, show_page
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.exports import AsIs, csv_response
 from loyaltycrm.shop.queries.customers import Listed, called, in_group, listed_customers, visited
@@ -39,11 +38,6 @@ from rewards.segment_facts import in_tier, tier_keys, tiers
 ROWS_AT_ONCE = 2_000
 QUICK_FACTS = ("group", "tier", "store", "regular", "consent")
 YES_NO = [("yes", _("Yes")), ("no", _("No"))]
-NUMBER = {"td": {"class": "number"}, "th": {"class": "number"}}
-
-
-class _FilterForm(DeskFormMixin, forms.Form):
-    pass
 
 
 class CustomerFilter(django_filters.FilterSet):
@@ -72,7 +66,7 @@ class CustomerFilter(django_filters.FilterSet):
     class Meta:
         model = Customer
         fields = ("q", "segment", *QUICK_FACTS)
-        form = _FilterForm
+        form = FilterForm
 
     def by_text(self, customers: QuerySet[Customer], _name: str, text: str) -> QuerySet[Customer]:
         return called(customers, text)

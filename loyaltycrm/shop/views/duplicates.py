@@ -7,7 +7,6 @@ from typing import Any
 
 import django_filters
 import django_tables2 as tables
-from django import forms
 from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -22,20 +21,14 @@ from customers.actions.duplicates import ask_for_search, judge_different, judge_
 from customers.models import DuplicatePair, DuplicateSearch, Likeness
 from loyaltycrm.core.access import asks_password_again, person
 from loyaltycrm.core.actions.exports import record_export
-from loyaltycrm.core.forms import DeskFormMixin
+from loyaltycrm.core.forms import FilterForm
 from loyaltycrm.core.permissions import Permission, permission
-from loyaltycrm.core.tables import show_page
+from loyaltycrm.core.tables import NUMBER, show_page
 from loyaltycrm.lib.exports import csv_response
-
-NUMBER = {"td": {"class": "number"}, "th": {"class": "number"}}
 
 
 def _least() -> list[tuple[str, str]]:
     return [(str(least), _("%(least)s or more") % {"least": least}) for least in (60, 80, 95)]
-
-
-class _FilterForm(DeskFormMixin, forms.Form):
-    pass
 
 
 class DuplicateFilter(django_filters.FilterSet):
@@ -58,7 +51,7 @@ class DuplicateFilter(django_filters.FilterSet):
     class Meta:
         model = DuplicatePair
         fields = ("state", "reason", "score")
-        form = _FilterForm
+        form = FilterForm
 
     def __init__(self, data: Any, **kwargs: Any) -> None:
         """Without a word about it, those that nobody has judged are shown."""

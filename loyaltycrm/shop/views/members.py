@@ -8,7 +8,6 @@ from typing import Any
 
 import django_filters
 import django_tables2 as tables
-from django import forms
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
@@ -20,15 +19,14 @@ from django.views.decorators.http import require_safe
 from customers.models import Membership
 from loyaltycrm.core.access import asks_password_again, person
 from loyaltycrm.core.actions.exports import record_export
-from loyaltycrm.core.forms import DeskFormMixin
+from loyaltycrm.core.forms import FilterForm
 from loyaltycrm.core.models import Company
 from loyaltycrm.core.permissions import Permission, permission
-from loyaltycrm.core.tables import show_page
+from loyaltycrm.core.tables import NUMBER, show_page
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.exports import csv_response
 
 SOON = timedelta(days=30)
-NUMBER = {"td": {"class": "number"}, "th": {"class": "number"}}
 STATES = [
     ("holds", _lazy("Hold today")),
     ("ends_soon", _lazy("End within 30 days, not renewed")),
@@ -37,17 +35,13 @@ STATES = [
 ]
 
 
-class _FilterForm(DeskFormMixin, forms.Form):
-    pass
-
-
 class MembershipFilter(django_filters.FilterSet):
     state = django_filters.ChoiceFilter(label=_lazy("Status"), choices=STATES, empty_label=None, method="by_state")
 
     class Meta:
         model = Membership
         fields = ("state",)
-        form = _FilterForm
+        form = FilterForm
 
     def __init__(self, data: Any, **kwargs: Any) -> None:
         """Without a word about it, those that hold are shown."""

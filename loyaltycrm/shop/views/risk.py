@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import django_filters
 import django_tables2 as tables
-from django import forms
 from django.db.models import F, Q, QuerySet
 from django.db.models.expressions import OrderBy
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -27,25 +26,20 @@ from customers.models import Customer, Group
 from customers.risk import at_risk_factor, late_by
 from loyaltycrm.core.access import asks_password_again, person
 from loyaltycrm.core.actions.exports import record_export
-from loyaltycrm.core.forms import AmountField, DeskFormMixin
+from loyaltycrm.core.forms import AmountField, FilterForm
 from loyaltycrm.core.models import Company, Store
 from loyaltycrm.core.permissions import Permission, permission
-from loyaltycrm.core.tables import show_page
+from loyaltycrm.core.tables import NUMBER, show_page
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.exports import csv_response
 from loyaltycrm.shop.queries.customers import in_group, visited
 from loyaltycrm.shop.queries.risk import Slipping, Step, slipping_customers, steps_for
 
 ROWS_AT_ONCE = 2_000
-NUMBER = {"td": {"class": "number"}, "th": {"class": "number"}}
 
 
 def _times() -> list[tuple[str, str]]:
     return [(str(times), _("%(times)s times or more") % {"times": times}) for times in (2, 3, 5, 10)]
-
-
-class _FilterForm(DeskFormMixin, forms.Form):
-    pass
 
 
 class _AmountFilter(django_filters.Filter):
@@ -78,7 +72,7 @@ class RiskFilter(django_filters.FilterSet):
     class Meta:
         model = Customer
         fields = ("group", "store", "late", "value", "consent")
-        form = _FilterForm
+        form = FilterForm
 
     def by_group(self, customers: QuerySet[Customer], _name: str, group: str) -> QuerySet[Customer]:
         return in_group(customers, group)
