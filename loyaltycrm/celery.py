@@ -16,5 +16,7 @@ app.conf.beat_schedule = {
     "feedback-tick": {"task": "feedback.tasks.tick", "schedule": 60.0, "options": {"expires": 55}},
     "webhooks-tick": {"task": "loyaltycrm.core.tasks.webhooks_tick", "schedule": 10.0, "options": {"expires": 55}},
     "books": {"task": "rewards.tasks.keep_books", "schedule": 600.0, "options": {"expires": 590}},
+    "mails": {"task": "loyaltycrm.shop.tasks.send_mails", "schedule": 20.0, "options": {"expires": 19}},
+    "imports-tick": {"task": "loyaltycrm.shop.tasks.imports_tick", "schedule": 5.0, "options": {"expires": 30}},
     "nightly": {"task": "loyaltycrm.shop.tasks.run_due_nights", "schedule": 300.0, "options": {"expires": 290}},
 }

@@ -3,6 +3,7 @@
 Business knobs are not here: they are rows that a manager edits (`loyaltycrm.core.knobs`).
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ MIDDLEWARE = [
     "loyaltycrm.core.api.middleware.ApiMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "loyaltycrm.core.bodies.BodyMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "loyaltycrm.core.middleware.LanguageMiddleware",
@@ -177,6 +179,9 @@ EMAIL_USE_SSL: bool = env.bool("EMAIL_USE_SSL", False)
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL: str = env.str("DEFAULT_FROM_EMAIL", "loyaltycrm@localhost")
 SERVER_EMAIL = DEFAULT_FROM_EMAIL
+# Everything that begins with ANYMAIL_ is a setting of django-anymail without that beginning.
+ANYMAIL = {name.removeprefix("ANYMAIL_"): text for name, text in os.environ.items() if name.startswith("ANYMAIL_")}
+MAIL_EVENTS_FROM: str = env.str("MAIL_EVENTS_FROM", "")
 MAILBOX_DIR: str = env.str("MAILBOX_DIR", "")
 
 # --- People
@@ -252,6 +257,7 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+IMPORT_LARGEST_MB: int = env.int("IMPORT_LARGEST_MB", 200)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 1000
 
 # --- Words and formats

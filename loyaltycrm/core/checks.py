@@ -49,3 +49,17 @@ def https_is_recognised_behind_a_proxy(app_configs: Any, **kwargs: Any) -> list[
             id="loyaltycrm.W001",
         )
     ]
+
+
+@register(Tags.security, deploy=True)
+def second_step_is_asked_for(app_configs: Any, **kwargs: Any) -> list[checks.Warning]:
+    """Whoever knows one password of a manager would be in."""
+    if settings.DEMO or settings.REQUIRE_SECOND_FACTOR:
+        return []
+    return [
+        checks.Warning(
+            "Managers and admins log in with a password alone: REQUIRE_SECOND_FACTOR is off outside the demo.",
+            hint="Take REQUIRE_SECOND_FACTOR=false out of the environment.",
+            id="loyaltycrm.W002",
+        )
+    ]

@@ -1,5 +1,6 @@
 """What every form of the desk and the till shares: plain errors, a summary, a one-time key, strict amounts."""
 
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import date
@@ -20,6 +21,11 @@ from loyaltycrm.core.errors import Refused
 from loyaltycrm.lib.formats import MAX_AMOUNT_CENTS, AmountError, amount_in_field, parse_amount
 
 LATEST_DAY = date(2200, 12, 31)
+# Signs that no text needs: controls other than a tab and the ends of lines, halves of signs, ends of lines that only
+# some programs know, and what Unicode keeps for no sign at all.
+_NO_SIGNS = "".join(chr(plane * 0x10000 + last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+UNSEEN = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef{_NO_SIGNS}]")
+_ENDS_OF_LINES = re.compile(r"[\t\n\r]")
 KEY_FIELD = "idempotency_key"
 MAX_POINTS = 10_000_000
 
@@ -64,11 +70,17 @@ def summary_title(form: forms.BaseForm) -> str:
     }
 
 
+# What Python reads from more than plain digits.
+_COUNTED = (forms.IntegerField, forms.DecimalField, forms.DateField, forms.TimeField, forms.DateTimeField)
+
+
 class DeskFormMixin(forms.BaseForm):
     """Put before `forms.Form` or `forms.ModelForm`.
 
-    Errors say what to do; `components/form.html` shows them next to the field and, word for word, in a focused
-    summary. `purpose` begins the summary ("To schedule this offer"); `submit_label` is the button.
+    Signs that cannot be seen count as blanks, in one line also ends of lines; numbers, days and times are plain
+    digits, whatever else Python would read as one. Errors say what to do; `components/form.html` shows them next to
+    the field and, word for word, in a focused summary. `purpose` begins the summary ("To schedule this offer");
+    `submit_label` is the button.
     """
 
     purpose: str | Promise = _("To save this")
@@ -79,6 +91,21 @@ class DeskFormMixin(forms.BaseForm):
         super().__init__(*args, **kwargs)
         for name, field in self.fields.items():
             _speak_plainly(name, field)
+
+    def _widget_data_value(self, widget: forms.Widget, html_name: str) -> Any:
+        sent = super()._widget_data_value(widget, html_name)  # type: ignore[misc]
+        if not isinstance(sent, str):
+            return sent
+        seen = UNSEEN.sub(" ", sent)
+        is_one_line = isinstance(widget, forms.widgets.Input) and widget.input_type != "hidden"
+        return _ENDS_OF_LINES.sub(" ", seen) if is_one_line else seen
+
+    def _clean_fields(self) -> None:
+        super()._clean_fields()  # type: ignore[misc]
+        for name, field in self.fields.items():
+            sent = self[name].data if isinstance(field, _COUNTED) else None
+            if isinstance(sent, str) and not (sent.strip().isascii() and "_" not in sent) and name not in self.errors:
+                self.add_error(name, ValidationError(field.error_messages["invalid"], code="invalid"))
 
     @cached_property
     def helper(self) -> FormHelper:
@@ -96,6 +123,14 @@ class DeskFormMixin(forms.BaseForm):
 
 class FilterForm(DeskFormMixin, forms.Form):
     """The form of the filters above a list."""
+
+
+class LineField(forms.CharField):
+    """One line of text; characters that cannot be seen count as blanks."""
+
+    def to_python(self, value: Any) -> str:
+        seen = "".join(sign if sign.isprintable() else " " for sign in str(value or ""))
+        return str(super().to_python(seen) or "")
 
 
 class AmountField(forms.Field):

@@ -122,6 +122,18 @@ WEBHOOK_KEEP_DAYS = declare(
         group=_("Webhooks"),
     )
 )
+IMPORT_KEEP_DAYS = declare(
+    Knob(
+        key="import_keep_days",
+        default=30,
+        label=_("Days for which imported files are kept"),
+        help=_("Afterwards the file and its refused rows are removed. What was imported stays, and the account of it."),
+        minimum=1,
+        maximum=365,
+        unit="days",
+        group=_("Imports"),
+    )
+)
 TILL_IDLE_MINUTES = declare(
     Knob(
         key="till_idle_minutes",

@@ -1,5 +1,6 @@
 """What every request passes: the language, the declared permission, and the refusal of hostile input."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -24,6 +25,8 @@ from loyaltycrm.lib.logs import without_secrets
 
 Next = Callable[[HttpRequest], HttpResponseBase]
 
+# What nobody types or pastes: controls but a tab and ends of lines, and halves of signs.
+_HOSTILE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 _LANGUAGES = {code for code, _name in settings.LANGUAGES}
 
 
@@ -143,12 +146,6 @@ class HostileInputMiddleware:
             for name, given in part.lists():
                 texts.append(name)
                 texts.extend(str(one) for one in given)
-        if any(_hostile(text) for text in texts):
+        if any(_HOSTILE.search(text) for text in texts):
             raise BadRequest("A control character was sent.")
         return None
-
-
-def _hostile(text: str) -> bool:
-    return any(
-        (ord(char) < 32 and char not in "\t\n\r") or 0xD800 <= ord(char) <= 0xDFFF or char == "\x7f" for char in text
-    )

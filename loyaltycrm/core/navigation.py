@@ -71,6 +71,7 @@ PLACES = (
     Place(
         "reports", _("Reports"), "reports", "shop:reports", Permission.SEE_REPORTS, also=("/promises/", "/memberships/")
     ),
+    Place("imports", _("Import"), "import", "shop:imports", Permission.IMPORT),
     Place("settings", _("Settings"), "settings", "core:settings", Permission.CHANGE_SETTINGS),
 )
 

@@ -32,7 +32,10 @@ class Permission(StrEnum):
     CORRECT_POINTS = "adjust points and void visits"
     APPROVE = "approve what another asked for"
     MERGE_CUSTOMERS = "merge customers"
+    ERASE_CUSTOMERS = "erase customers and hand out all that is held about them"
     SEE_ACCOUNTS = "see the books of points and partners"
+    IMPORT = "import files"
+    IMPORT_POINTS = "import files that say how many points somebody has"
     CHANGE_SETTINGS = "change settings"
     MANAGE_STAFF = "manage staff"
     MANAGE_API_KEYS = "manage keys of connected tills"
@@ -54,7 +57,9 @@ _MANAGER = _TILL | {
     Permission.CORRECT_POINTS,
     Permission.APPROVE,
     Permission.MERGE_CUSTOMERS,
+    Permission.ERASE_CUSTOMERS,
     Permission.SEE_ACCOUNTS,
+    Permission.IMPORT,
     Permission.CHANGE_SETTINGS,
     Permission.ENROL_TILLS,
 }

@@ -2,13 +2,46 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+from typing import cast
+
 import django_tables2 as tables
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 PER_PAGE = 25
+# To count a million rows takes longer than to show a page of them, and nobody turns to page 40,000.
+MOST_COUNTED = 10_000
+LAST_PAGE = 100_000
 # The attributes of a column of numbers.
 NUMBER = {"td": {"class": "number"}, "th": {"class": "number"}}
+
+
+class BoundedPaginator(Paginator):  # type: ignore[type-arg]
+    """The pages of a table's first `MOST_COUNTED` rows. `has_more`: there are others, which only a narrower list shows.
+
+    `count` is how many rows the pages hold: all of them, unless `has_more`.
+    """
+
+    @cached_property
+    def _counted(self) -> int:
+        rows = cast("tables.rows.BoundRows", self.object_list).data.data
+        return rows.order_by()[: MOST_COUNTED + 1].count() if isinstance(rows, QuerySet) else len(rows)
+
+    @cached_property
+    def count(self) -> int:
+        return min(self._counted, MOST_COUNTED)
+
+    @property
+    def has_more(self) -> bool:
+        return self._counted > MOST_COUNTED
+
+
+def page_asked(request: HttpRequest) -> int:
+    """The number of `?page=`, the first where that is no number; for lists that are no tables and know their pages."""
+    asked = request.GET.get("page", "1")
+    return min(int(asked), LAST_PAGE) if asked.isascii() and asked.isdigit() and len(asked) < 9 else 1
 
 
 def show_page(request: HttpRequest, table: tables.Table, *, per_page: int = PER_PAGE) -> tables.Table:
@@ -19,6 +52,6 @@ def show_page(request: HttpRequest, table: tables.Table, *, per_page: int = PER_
     table.request = request
     if order := request.GET.getlist(table.prefixed_order_by_field):
         table.order_by = order
-    table.paginator = Paginator(table.rows, per_page)
+    table.paginator = BoundedPaginator(table.rows, per_page)
     table.page = table.paginator.get_page(request.GET.get(table.prefixed_page_field))
     return table

@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 LARGEST_AMOUNT_CENTS: Final = 100_000_000
 FIRST_DAY: Final = date(1970, 1, 1)
+FIRST_BIRTHDAY: Final = date(1900, 1, 1)
 
 _AMOUNT = re.compile(r"(-?)([0-9]{1,12})(?:[.,]([0-9]{1,2}))?")
 _DECIMALS = re.compile(r"-?[0-9]+[.,][0-9]{3,}")
@@ -146,7 +147,7 @@ def whole(smallest: int, largest: int) -> Callable[[str], int]:
     return read
 
 
-def day(text: str) -> date:
+def day(text: str, *, first: date = FIRST_DAY) -> date:
     """A date as 2026-07-14 or 14.07.2026; other ways to write one can be read in two ways and are refused."""
     bare = text.strip()
     if found := _ISO_DAY.fullmatch(bare):
@@ -159,9 +160,14 @@ def day(text: str) -> date:
         value = date(int(year), int(month), int(number))
     except ValueError:
         raise BadCell(_("Is no day of the calendar. Write it as 2026-07-14 or 14.07.2026.")) from None
-    if value < FIRST_DAY:
-        raise BadCell(_("Lies before 1970. Check the year."))
+    if value < first:
+        raise BadCell(_("Lies before %(year)s. Check the year.") % {"year": first.year})
     return value
+
+
+def birthday(text: str) -> date:
+    """A date like others, but of anybody who may be alive."""
+    return day(text, first=FIRST_BIRTHDAY)
 
 
 def moment(text: str) -> Moment:

@@ -270,3 +270,58 @@ def _month_starts(first: date, last: date) -> list[date]:
 
 def _at(value: float) -> str:
     return f"{value:.1f}".removesuffix(".0")
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A difference with its range as a line with a dot; `is_told` where the range leaves zero aside."""
+
+    label: str
+    value: str
+    middle: str
+    text_y: str
+    line_y: str
+    low: str
+    high: str
+    is_told: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Intervals:
+    width: int
+    height: int
+    zero: str
+    rows: tuple[Interval, ...]
+
+
+def intervals(
+    rows: Sequence[tuple[str, str, float, float, float]], *, width: int = 720, row_height: int = 46
+) -> Intervals:
+    """Ranges one below the other on one scale with zero: (label, words, low, middle, high) of each.
+
+    Raises `ValueError` where a middle lies outside its range.
+    """
+    if any(not low <= middle <= high for _label, _words, low, middle, high in rows):
+        raise ValueError("A difference lies inside its range.")
+    least = min((low for _label, _words, low, _middle, _high in rows), default=0.0)
+    most = max((high for _label, _words, _low, _middle, high in rows), default=0.0)
+    least, most = min(least, 0.0), max(most, 0.0)
+    spread = (most - least) or 1.0
+
+    def place(value: float) -> str:
+        return _at(10 + (value - least) / spread * (width - 20))
+
+    drawn = tuple(
+        Interval(
+            label=label,
+            value=words,
+            middle=place(middle),
+            text_y=_at(index * row_height + 18),
+            line_y=_at(index * row_height + 32),
+            low=place(low),
+            high=place(high),
+            is_told=low > 0 or high < 0,
+        )
+        for index, (label, words, low, middle, high) in enumerate(rows)
+    )
+    return Intervals(width, max(len(rows), 1) * row_height + 6, place(0.0), drawn)

@@ -78,3 +78,34 @@ def not_of_merged(table: str) -> migrations.RunSQL:
         ],
         reverse_sql=[f"DROP TRIGGER {table}_not_of_merged ON {table}"],
     )
+
+
+def forgetting(table: str, columns: list[str], **forgotten: str) -> migrations.RunSQL:
+    """A migration step after which an append-only table also lets go of words about a person, and of nothing else.
+
+    `columns` are all that never change; `forgotten` names the others, each with the one value (SQL, `OLD` is the row)
+    that it may be given. DELETE and TRUNCATE stay refused.
+    """
+    same = [f"NEW.{column} IS NOT DISTINCT FROM OLD.{column}" for column in columns]
+    gone = [
+        f"(NEW.{column} IS NOT DISTINCT FROM OLD.{column} OR NEW.{column} = {value})"
+        for column, value in forgotten.items()
+    ]
+    drop = f"DROP TRIGGER {table}_append_only ON {table}"
+    only_forgets = " AND ".join(same + gone)
+    return migrations.RunSQL(
+        sql=[
+            REFUSE_FUNCTION,
+            drop,
+            f"""CREATE TRIGGER {table}_append_only BEFORE UPDATE ON {table}
+                FOR EACH ROW WHEN (NOT ({only_forgets})) EXECUTE FUNCTION loyaltycrm_refuse_change()""",
+            f"""CREATE TRIGGER {table}_no_delete BEFORE DELETE ON {table}
+                FOR EACH ROW EXECUTE FUNCTION loyaltycrm_refuse_change()""",
+        ],
+        reverse_sql=[
+            drop,
+            f"DROP TRIGGER {table}_no_delete ON {table}",
+            f"""CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table}
+                FOR EACH ROW EXECUTE FUNCTION loyaltycrm_refuse_change()""",
+        ],
+    )

@@ -51,3 +51,8 @@ def shown_phone(key: str) -> str:
     except phonenumbers.NumberParseException:
         return key
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL)
+
+
+def hidden_email(address: str) -> str:
+    """An address on a screen that others can see: its first letter, and neither name nor domain."""
+    return f"{address[:1]}•••@…" if address else ""

@@ -27,6 +27,17 @@ def insert_unless_known(row: models.Model, *, unique: Sequence[str]) -> bool:
     return True
 
 
+def unless_known_part(name: str, row: models.Model, *, unique: Sequence[str], source: str) -> Part:
+    """`insert_unless_known` as a part of this name that answers the id, where the part `source` has a row.
+
+    What is None is a NULL in the statement and not a value.
+    """
+    given = {of: getattr(row, of) for of in _attributes(type(row))}
+    known = {of: value for of, value in given.items() if value is not None}
+    statement = _unless_known(name, type(row), frozenset(known), tuple(unique), source)
+    return Part(name, statement, {f"{name}_{of}": as_text(value) for of, value in known.items()}, answer="'', id")
+
+
 def insert_part(name: str, row: models.Model, *, taken: Mapping[str, str] | None = None) -> Part:
     """Insert the row as a part of this name, which answers its id; `is_written` gives it to the row afterwards.
 
@@ -58,6 +69,11 @@ def _fields(model: type[models.Model]) -> tuple[models.Field[Any, Any], ...]:
 
 
 @cache
+def _attributes(model: type[models.Model]) -> tuple[str, ...]:
+    return tuple(field.attname for field in _fields(model))
+
+
+@cache
 def _into(model: type[models.Model], fields: tuple[models.Field[Any, Any], ...]) -> str:
     quoted = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
     return f"INSERT INTO {connection.ops.quote_name(model._meta.db_table)} ({quoted})"
@@ -66,7 +82,20 @@ def _into(model: type[models.Model], fields: tuple[models.Field[Any, Any], ...])
 @cache
 def _statement(model: type[models.Model], unique: tuple[str, ...]) -> tuple[list[str], str]:
     fields = _fields(model)
-    keys = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields if field.name in unique)
     places = ", ".join(["%s"] * len(fields))
-    statement = f"{_into(model, fields)} VALUES ({places}) ON CONFLICT ({keys}) DO NOTHING RETURNING id"
+    statement = f"{_into(model, fields)} VALUES ({places}) {_on_conflict(model, unique)}"
     return [str(field.attname) for field in fields], statement
+
+
+@cache
+def _unless_known(
+    name: str, model: type[models.Model], known: frozenset[str], unique: tuple[str, ...], source: str
+) -> str:
+    given = tuple(field for field in _fields(model) if field.attname in known)
+    values = ", ".join(f"%({name}_{field.attname})s::{field.db_type(connection)}" for field in given)
+    return f"{_into(model, given)} SELECT {values} FROM {source} {_on_conflict(model, unique)}"  # noqa: S608
+
+
+def _on_conflict(model: type[models.Model], unique: tuple[str, ...]) -> str:
+    keys = (connection.ops.quote_name(str(field.column)) for field in _fields(model) if field.name in unique)
+    return f"ON CONFLICT ({', '.join(keys)}) DO NOTHING RETURNING id"

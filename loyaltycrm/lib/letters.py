@@ -17,6 +17,7 @@ from typing import Final
 from django.core.mail import EmailMultiAlternatives
 
 CRLF: Final = b"\r\n"
+DELIVERY: Final = "delivery"
 _JOINERS: Final = "\u200c\u200d"
 _PLAIN_ADDRESS: Final = re.compile(r"[A-Za-z0-9._+-]{1,64}@([A-Za-z0-9-]{1,63}\.){1,4}[A-Za-z]{2,24}")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9-]+")
@@ -100,6 +101,8 @@ class Letter:
         sender = next(content for name, content in self.headers if name == "From")
         message = EmailMultiAlternatives(self.subject, self.text, sender, [self.recipient], headers=headers)
         message.attach_alternative(self.html, "text/html")
+        # A provider of django-anymail tells this with whatever it tells about the mail later; others ignore it.
+        message.metadata = {DELIVERY: headers.get("Message-ID", "")}  # type: ignore[attr-defined]
         return message
 
 

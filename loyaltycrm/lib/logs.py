@@ -4,7 +4,7 @@ import logging
 import re
 from typing import Final
 
-_SECRET_ADDRESS: Final = re.compile(r"(?P<page>/(?:u|s|accounts/password/reset/key)/)[^/\s\"'?]+")
+_SECRET_ADDRESS: Final = re.compile(r"(?P<page>/(?:u|s|me|accounts/password/reset/key)/)[^/\s\"'?]+")
 
 
 def without_secrets(text: str) -> str:

@@ -55,6 +55,11 @@ def refusal_to_send(base_url: str) -> Promise | None:
     )
 
 
+def hand_over_seconds() -> int:
+    """The longest that DATA can take: three exchanges with the server, each bounded by the SMTP timeout."""
+    return 3 * int(settings.EMAIL_TIMEOUT)
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """What the mail server said to one step (MAIL, RCPT or DATA)."""

@@ -1,8 +1,8 @@
 """Sending a text to an address that a person typed, without being led to where it must not go.
 
 Only https, only public addresses: the name is looked up once, every address found is judged, and one of those is
-connected to, so that a second look-up cannot lead elsewhere. Redirects are not followed. The whole exchange has one
-deadline, and of the answer only its beginning is read.
+connected to, so that a second look-up cannot lead elsewhere. Redirects are not followed. The whole exchange, the
+look-up included, has one deadline, and of the answer only its beginning is read.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import contextlib
 import http.client
 import io
 import ipaddress
+import queue
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -115,15 +117,38 @@ def checked_url(url: str, *, loopback: bool) -> SplitResult:
     return parts
 
 
-def look_up(host: str, port: int, *, loopback: bool) -> list[Address]:
-    """The addresses of a host, each of them public. Raises `Unsafe` if one is not, `NoAnswer` if there is none."""
+def look_up(host: str, port: int, *, loopback: bool, seconds: float = EXCHANGE_SECONDS) -> list[Address]:
+    """The addresses of a host, each of them public.
+
+    Raises `Unsafe` if one is not, `NoAnswer` if there is none or none became known within `seconds`.
+    """
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)
+        found = _asked_within(seconds, host, port)
     except (OSError, UnicodeError) as error:
         raise NoAnswer("unknown_host") from error
     addresses = list(dict.fromkeys(ipaddress.ip_address(str(entry[4][0]).split("%")[0]) for entry in found))
     _judge(addresses, loopback=loopback)
     return addresses
+
+
+def _asked_within(seconds: float, host: str, port: int) -> list[Any]:
+    """What the system's look-up of names says. It knows no deadline, so it is left alone after this one."""
+    told: queue.SimpleQueue[list[Any] | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            told.put(list(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP)))
+        except (OSError, UnicodeError) as error:
+            told.put(error)
+
+    threading.Thread(target=ask, name="look-up", daemon=True).start()
+    try:
+        found = told.get(timeout=max(seconds, 0))
+    except queue.Empty:
+        raise NoAnswer("late") from None
+    if isinstance(found, Exception):
+        raise found
+    return found
 
 
 def _literal(host: str) -> Address | None:
@@ -223,7 +248,7 @@ class Line:
         parts = self._parts
         host = parts.hostname or ""
         port = parts.port or (443 if parts.scheme == "https" else 80)
-        addresses = look_up(host, port, loopback=self._loopback)
+        addresses = look_up(host, port, loopback=self._loopback, seconds=ends - time.monotonic())
         if parts.scheme == "http" and not all(address.is_loopback for address in addresses):
             raise Unsafe("plain")
         for address in addresses:

@@ -20,12 +20,13 @@ _LOADS = re.compile(r"<(img|link|script|iframe)\b|@import|url\(|\bbackground\s*=
 def what_is_missing(raw: bytes) -> list[str]:
     """Sentences in English, one for each thing missing or wrong; empty when the message holds all of it.
 
-    Sources: RFC 8058 (one-click unsubscribing, and that DKIM covers its two headers), RFC 2369, RFC 2919.
+    Sources: RFC 8058 (one-click unsubscribing, and that DKIM covers its two headers), RFC 2369, RFC 2919, RFC 8601.
     """
     message = email.message_from_bytes(raw, policy=email.policy.default)
     return [
         *_unsubscribing(message),
         *_signature(message),
+        *_judged(message),
         *_identity(message),
         *_content(message),
     ]
@@ -64,6 +65,17 @@ def _signature(message: EmailMessage) -> list[str]:
         lacking = [name for name in SIGNED if name not in covered]
         best = min(best, lacking, key=len)
     return [f"No DKIM-Signature covers {name}: add it to the headers that the mail server signs." for name in best]
+
+
+def _judged(message: EmailMessage) -> list[str]:
+    """What the receiver itself found (RFC 8601). Only the newest of its headers counts: others may be forged."""
+    found = _headers(message, "Authentication-Results")
+    said = dict(re.findall(r"\b(spf|dkim|dmarc)=([a-z]+)", found[0].lower())) if found else {}
+    return [
+        f"The receiver says {method}={said[method]}: look at the {method.upper()} record of the sender's domain."
+        for method in ("spf", "dkim", "dmarc")
+        if said.get(method, "pass") != "pass"
+    ]
 
 
 def _identity(message: EmailMessage) -> list[str]:

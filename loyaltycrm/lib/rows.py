@@ -7,6 +7,7 @@ problem and never takes its neighbours with it. Memory does not grow with the fi
 import csv
 import hashlib
 import re
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -23,12 +24,18 @@ MOST_LINES_OF_A_ROW: Final = 50
 _BLOCK: Final = 1 << 20
 _TOO_LONG: Final = "\x00line too long\x00"
 # In cp1251 a word of high bytes is Russian; in cp1257 a high byte is one letter of a word in Latin letters.
-_MIXED_WORDS = re.compile(rb"(?<![\x80-\xff])[A-Za-z]+[\x80-\xff]|[\x80-\xff][A-Za-z]+(?![\x80-\xff])")
+_MIXED_WORDS = re.compile(rb"(?<![A-Za-z\x80-\xff])[A-Za-z]+[\x80-\xff]|[\x80-\xff][A-Za-z]+(?![\x80-\xff])")
 _HIGH_WORDS = re.compile(rb"(?<![A-Za-z\x80-\xff])[\xa8\xb8\xc0-\xff]{2,}(?![A-Za-z\x80-\xff])")
+# What a spreadsheet would take for a formula. Of digits and signs alone it makes a number at most.
+_FORMULA = re.compile(r"(?![+-][0-9 ().,:/+-]*\Z)[=+\-@\t\r]")
 
 
 class UnreadableFile(Exception):
     """The file as a whole cannot be read; the message is one sentence that says what to do."""
+
+
+class LettersUnclear(UnreadableFile):
+    """Two encodings make words of the file's letters; a person has to say which one it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,68 +48,81 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
-    """A file whose header was understood. `columns` are the header's names in the file's order."""
+class Table(ABC):
+    """A file whose header was understood.
+
+    `header` are the names as written, `columns` what each of them stands for; blank: it is left out.
+    """
 
     path: Path
     encoding: str
     separator: str
+    header: tuple[str, ...]
     columns: tuple[str, ...]
     sha256: str
     size: int
-    _header_ends: int
 
+    @abstractmethod
     def rows(self) -> Iterator[Row]:
         """Every row after the header but blank ones, in the file's order."""
+
+    @property
+    def was_returned(self) -> bool:
+        """Whether it is a table of refused rows that came back mended."""
+        return set(RETURNED_COLUMNS).issubset(self.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class TextTable(Table):
+    """A table of lines of text with separators."""
+
+    header_ends: int
+
+    def rows(self) -> Iterator[Row]:
         with _open(self.path, self.encoding) as file:
             lines = _Lines(file)
-            for _number in range(self._header_ends):
+            for _number in range(self.header_ends):
                 next(lines)
             yield from _rows(lines, self.separator, len(self.columns))
 
 
-def open_table(path: Path, *, known: Collection[str], required: Collection[str], encoding: str | None = None) -> Table:
-    """Find out how the file is written and read its header.
+def open_text(path: Path, *, likely: Collection[str] = (), encoding: str | None = None) -> TextTable:
+    """Find out how a text file is written and read its header, whatever its columns are called.
 
-    `known` are all column names that may occur, `required` those that must. The columns that a file of refused rows
-    adds (line, column, reason) may occur too. Raises `UnreadableFile`.
+    The separator is the one that gives most of the `likely` names (in small letters), then most columns. Raises
+    `UnreadableFile`, and `LettersUnclear` where somebody has to say the encoding.
     """
     found, digest, size = _survey(path, encoding)
-    allowed = {*known, *RETURNED_COLUMNS}
     with _open(path, found) as file:
         lines = _Lines(file)
         first = next(lines, "")
         if mark := re.fullmatch(r"sep=(.)\s*", first, re.IGNORECASE):
             first = next(lines, "")
-        headers = {
-            separator: tuple(name.strip().casefold() for name in next(csv.reader([first], delimiter=separator), []))
-            for separator in SEPARATORS
-        }
-        separator = max(SEPARATORS, key=lambda one: len(allowed.intersection(headers[one])))
-        columns = headers[separator]
-        _check_header(path, columns, known, required)
-        return Table(path, found, separator, columns, digest, size, 2 if mark else 1)
+    headers = {
+        separator: tuple(name.strip() for name in next(csv.reader([first], delimiter=separator), []))
+        for separator in SEPARATORS
+    }
+
+    def fits(separator: str) -> tuple[int, int]:
+        return (
+            len(set(likely).intersection(name.casefold() for name in headers[separator])),
+            len(headers[separator]),
+        )
+
+    separator = max(SEPARATORS, key=fits)
+    header = headers[separator]
+    columns = tuple(name.casefold() for name in header)
+    return TextTable(path, found, separator, header, columns, digest, size, 2 if mark else 1)
 
 
-def _check_header(path: Path, columns: tuple[str, ...], known: Collection[str], required: Collection[str]) -> None:
-    values: dict[str, Any] = {"file": path.name, "columns": ", ".join(known)}
-    if not set(known).intersection(columns):
-        raise UnreadableFile(
-            _("%(file)s has no header row that we know. Its first row should name columns such as %(columns)s.")
-            % values
-        )
-    if missing := [name for name in required if name not in columns]:
-        values["names"] = ", ".join(missing)
-        raise UnreadableFile(_("%(file)s lacks the column %(names)s. Add it to the header and to every row.") % values)
-    if twice := sorted({name for name in columns if columns.count(name) > 1}):
-        values["names"] = ", ".join(twice)
-        raise UnreadableFile(_("%(file)s has the column %(names)s twice. Keep one of them.") % values)
-    if unknown := [name for name in columns if name not in known and name not in RETURNED_COLUMNS]:
-        values["names"] = ", ".join(name or _("(without a name)") for name in unknown)
-        raise UnreadableFile(
-            _("%(file)s has a column that we do not know: %(names)s. Remove or rename it. We know %(columns)s.")
-            % values
-        )
+def shielded(cell: str) -> str:
+    """The cell with an apostrophe before what a spreadsheet would run as a formula; numbers and phones as they are."""
+    return f"'{cell}" if _FORMULA.match(cell) else cell
+
+
+def unshielded(cell: str) -> str:
+    """The cell as it was before `shielded`."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell[1:]) else cell
 
 
 def _survey(path: Path, encoding: str | None) -> tuple[str, str, int]:
@@ -138,7 +158,7 @@ def _survey(path: Path, encoding: str | None) -> tuple[str, str, int]:
     if encoding is None and (not other_lines or utf8_lines > other_lines):
         encoding = "utf-8"
     if encoding is None and mixed == high:
-        raise UnreadableFile(
+        raise LettersUnclear(
             _("The letters of %(file)s could be read in two ways. Say which with --encoding cp1251 or cp1257.")
             % {"file": path.name}
         )
@@ -164,8 +184,12 @@ def _blocks(file: Any) -> Iterator[bytes]:
 def _refuse_other_formats(path: Path, start: bytes) -> None:
     if start.startswith((b"\xff\xfe", b"\xfe\xff")) or start[1:2] == b"\x00":
         raise UnreadableFile(_("%(file)s is in UTF-16. Save it as CSV in UTF-8.") % {"file": path.name})
-    if start.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise UnreadableFile(_("%(file)s is a workbook. Save its sheet as CSV in UTF-8.") % {"file": path.name})
+    if start.startswith(b"\xd0\xcf\x11\xe0"):
+        words = _("%(file)s is an old or locked workbook. Save it as XLSX without a password, or as CSV in UTF-8.")
+        raise UnreadableFile(words % {"file": path.name})
+    if start.startswith(b"PK\x03\x04"):
+        words = _("%(file)s is a packed file or a broken workbook. Unpack it, or save its sheet as CSV in UTF-8.")
+        raise UnreadableFile(words % {"file": path.name})
     if start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ")):
         raise UnreadableFile(_("%(file)s is compressed. Unpack it first.") % {"file": path.name})
 
@@ -244,7 +268,7 @@ def _rows(lines: _Lines, separator: str, width: int) -> Iterator[Row]:
         if not problem and not "".join(cells).strip():
             continue
         elif not problem and len(cells) != width:
-            problem = _wrong_width(len(cells), width)
+            problem = wrong_width(len(cells), width)
         if not problem:
             yield Row(lines.number - len(lines.of_row) + 1, cells)
             continue
@@ -256,7 +280,8 @@ def _rows(lines: _Lines, separator: str, width: int) -> Iterator[Row]:
         yield Row(lines.number, cells, problem)
 
 
-def _wrong_width(cells: int, width: int) -> str:
+def wrong_width(cells: int, width: int) -> str:
+    """Why a row of so many values fits no header of that many columns."""
     return _(
         "The row has %(cells)s values, the header %(columns)s columns. Check separators, quotes and decimal commas."
     ) % {"cells": cells, "columns": width}

@@ -38,7 +38,12 @@ class Part:
 
 
 def run_together(parts: Sequence[Part]) -> dict[str, list[tuple[str, int]]]:
-    """Run all parts as one statement; return, by the part's name, the answers of those that have some."""
+    """Run all parts as one statement; return, by the part's name, the answers of those that have some.
+
+    No parts are no statement.
+    """
+    if not parts:
+        return {}
     statements = ", ".join(f"{part.name} AS ({part.statement})" for part in parts)
     answers = " UNION ALL ".join(
         f"SELECT '{part.name}', {part.answer} FROM {part.name}"  # noqa: S608

@@ -19,6 +19,11 @@ class Busy(Exception):
     """The database could not finish the change now; nothing changed, trying again later is safe."""
 
 
+def in_transaction() -> bool:
+    """Whether a change is being made, all or nothing. Tests ask more strictly, since each of them runs in one."""
+    return bool(transaction.get_connection().in_atomic_block)
+
+
 def atomic_with_retry(action: Callable[P, R]) -> Callable[P, R]:
     """Run the action in one transaction; repeat it after a deadlock, serialization failure or lock timeout.
 

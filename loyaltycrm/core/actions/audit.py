@@ -6,20 +6,23 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any, Final
 
-from django.db import models, transaction
+from django.db import models
+from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
 from loyaltycrm.core.models import AuditEvent, User
+from loyaltycrm.lib import transactions
 from loyaltycrm.lib.together import Part, as_text
 
 _api_key: ContextVar[int | None] = ContextVar("api_key", default=None)
 
 _INSERT: Final = """
     INSERT INTO core_auditevent (at, by_id, action, subject_type, subject_id, data)
-    VALUES (%(audit_at)s, %(audit_by)s::bigint, %(audit_action)s, %(audit_type)s, {subject},
-        %(audit_data)s::jsonb)"""
+    SELECT %(audit_at)s::timestamptz, {by}::bigint, %(audit_action)s::text, %(audit_type)s::text, {subject},
+        %(audit_data)s::jsonb {source}"""
 
 
 @contextmanager
@@ -44,8 +47,8 @@ def record(
 
     Must be called inside the transaction of the change; raises `TransactionManagementError` outside one.
     """
-    if not transaction.get_connection().in_atomic_block:
-        raise transaction.TransactionManagementError("An audit row belongs to the transaction of its change.")
+    if not transactions.in_transaction():
+        raise TransactionManagementError("An audit row belongs to the transaction of its change.")
     return AuditEvent.objects.create(
         by=by,
         action=action,
@@ -60,18 +63,24 @@ def part(
 ) -> Part:
     """The same row as a part of the statement that makes the change, where each statement counts.
 
-    `written_by` names the part that inserts the subject, which has no id before.
+    `written_by` names the part that inserts the subject, which has no id before; no row where it inserts none.
     """
-    subject_id = "%(audit_subject)s::bigint" if written_by is None else f"(SELECT id FROM {written_by})"  # noqa: S608
-    return Part(
-        "audit",
-        _INSERT.replace("{subject}", subject_id),
-        {
-            "audit_at": timezone.now(),
-            "audit_by": as_text(by.pk) if by else None,
-            "audit_action": action,
-            "audit_type": subject._meta.label_lower,
-            "audit_subject": as_text(subject.pk),
-            "audit_data": json.dumps(_told(data)),
-        },
-    )
+    values = {
+        "audit_at": timezone.now(),
+        "audit_action": action,
+        "audit_type": subject._meta.label_lower,
+        "audit_data": json.dumps(_told(data)),
+    }
+    if by is not None:
+        values["audit_by"] = as_text(by.pk)
+    if written_by is None:
+        values["audit_subject"] = as_text(subject.pk)
+    return Part("audit", _statement(written_by, is_by_somebody=by is not None), values)
+
+
+@cache
+def _statement(written_by: str | None, *, is_by_somebody: bool) -> str:
+    by = "%(audit_by)s" if is_by_somebody else "NULL"
+    if written_by is None:
+        return _INSERT.format(by=by, subject="%(audit_subject)s::bigint", source="")
+    return _INSERT.format(by=by, subject="id", source=f"FROM {written_by}")

@@ -3,13 +3,22 @@
 import hashlib
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from django.db import connection, transaction
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from loyaltycrm.core.errors import Refused
-from loyaltycrm.core.models import IdempotencyRecord
+
+_IN_FLIGHT = _("This request is being worked on. Send it again in a moment.")
+_LOOK: Final = "SELECT fingerprint, response::text FROM core_idempotencyrecord WHERE scope = %s AND key = %s"
+_LOCK_AND_LOOK: Final = """
+    SELECT pg_try_advisory_xact_lock(hashtextextended(%s::text, 0)), r.fingerprint, r.response::text
+    FROM (SELECT) AS one LEFT JOIN core_idempotencyrecord r ON r.scope = %s AND r.key = %s"""
+_KEEP: Final = """
+    INSERT INTO core_idempotencyrecord (scope, key, fingerprint, response, created_at)
+    VALUES (%s, %s, %s, %s::jsonb, %s) ON CONFLICT (scope, key) DO NOTHING"""
 
 
 class KeyReused(Refused):
@@ -43,23 +52,45 @@ def once_in_transaction(
 ) -> dict[str, Any]:
     """As `once`, in the caller's transaction, which the caller gives up where this raises: a savepoint less."""
     print_ = fingerprint(content)
-    _lock(f"{scope}\x1f{key}", waits=waits)
-    known = IdempotencyRecord.objects.filter(scope=scope, key=key).first()
+    known = _lock_and_wait(scope, key) if waits else _lock_and_look(scope, key)
     if known is not None:
-        if known.fingerprint != print_:
+        if known[0] != print_:
             raise KeyReused(_("This form was already used for something else. Open the page again."))
-        return dict(known.response)
+        return dict(json.loads(known[1]))
     response = produce()
-    IdempotencyRecord.objects.create(scope=scope, key=key, fingerprint=print_, response=response)
+    with connection.cursor() as cursor:
+        cursor.execute(_KEEP, [scope, key, print_, json.dumps(response), timezone.now()])
+        if not cursor.rowcount:
+            raise InFlight(_IN_FLIGHT)
     return response
 
 
-def _lock(name: str, *, waits: bool) -> None:
-    """Hold the key until the transaction ends."""
+def answered(*, scope: str, key: str, content: Any) -> dict[str, Any] | None:
+    """The answer that this request got already; None where it was not made, or the key served another one."""
     with connection.cursor() as cursor:
-        if waits:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s::text, 0))", [name])
-            return
-        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s::text, 0))", [name])
-        if not cursor.fetchone()[0]:
-            raise InFlight(_("This request is being worked on. Send it again in a moment."))
+        cursor.execute(_LOOK, [scope, key])
+        known = cursor.fetchone()
+    return dict(json.loads(known[1])) if known and known[0] == fingerprint(content) else None
+
+
+def _lock_and_wait(scope: str, key: str) -> tuple[str, str] | None:
+    """Hold the key until the transaction ends; what is known of it, read when nobody else holds it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s::text, 0))", [_name(scope, key)])
+        cursor.execute(_LOOK, [scope, key])
+        return cursor.fetchone()  # type: ignore[no-any-return]
+
+
+def _lock_and_look(scope: str, key: str) -> tuple[str, str] | None:
+    """The same by one statement, for who does not wait. It may have looked just before another one was done: then the
+    record of that one is met when the own is written."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_AND_LOOK, [_name(scope, key), scope, key])
+        is_ours, print_, response = cursor.fetchone()
+        if not is_ours:
+            raise InFlight(_IN_FLIGHT)
+        return None if print_ is None else (print_, response)
+
+
+def _name(scope: str, key: str) -> str:
+    return f"{scope}\x1f{key}"

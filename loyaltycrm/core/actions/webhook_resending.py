@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Max, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -21,6 +22,8 @@ from loyaltycrm.core.models import (
     WebhookResend,
 )
 from loyaltycrm.lib.faults import crash_point
+
+logger = logging.getLogger(__name__)
 
 AT_ONCE: Final = 500
 # Before there was anything to send; a day of the year 1 could be stored and not be read again.
@@ -92,13 +95,17 @@ def resend_webhooks_of_period(
 def continue_resends() -> int:
     """Work off every resend that was asked for, part by part; return how many deliveries wait again.
 
-    Each part is one transaction, so a worker that dies leaves the rest for the next. Two workers do not share one.
+    Each part is one transaction, so a worker that dies leaves the rest for the next. Two workers do not share one. One
+    that the database refuses is left for the next time and keeps nobody else waiting.
     """
     queued = 0
     for pk in WebhookResend.objects.filter(finished_at=None).order_by("pk").values_list("pk", flat=True):
-        while (more := _next_part(pk)) is not None:
-            queued += more
-            crash_point("webhook.resend")
+        try:
+            while (more := _next_part(pk)) is not None:
+                queued += more
+                crash_point("webhook.resend")
+        except DatabaseError:
+            logger.exception("Resend %s could not go on.", pk)
     return queued
 
 

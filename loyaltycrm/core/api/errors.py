@@ -120,7 +120,7 @@ def as_api_error(problem: Exception) -> ApiError:
         case Conflict():
             return ApiError(409, "conflict", str(problem.message), field=problem.field)
         case Refused():
-            return ApiError(422, "refused", str(problem.message), field=problem.field)
+            return ApiError(422, problem.code, str(problem.message), field=problem.field)
         case ValidationError():
             return _invalid(problem)
         case AuthenticationError():

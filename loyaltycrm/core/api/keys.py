@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final, cast
 
 from django.conf import settings
 from django.core.cache import cache
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
@@ -20,12 +21,20 @@ from redis.exceptions import RedisError
 from loyaltycrm.core.api.errors import ApiError
 from loyaltycrm.core.api.operations import refuse_unknown_query
 from loyaltycrm.core.models import ApiKey, Scope
+from loyaltycrm.lib.kept_queries import KeptQuery
 from loyaltycrm.lib.tokens import hash_token
 
 logger = logging.getLogger("loyaltycrm.api")
 USE_NOTED_EVERY: Final = timedelta(minutes=1)
 WINDOW_SECONDS: Final = 60
 WITHOUT_REDIS_SECONDS: Final = 30
+
+
+def _opened(secret_hash: str, at: datetime) -> QuerySet[ApiKey]:
+    return ApiKey.objects.opened_by(secret_hash, at).select_related("store")
+
+
+_OPENED: Final = KeptQuery(_opened, "hash of a secret", datetime.max.replace(tzinfo=UTC))
 
 
 class TillKey(HttpBearer):
@@ -37,7 +46,7 @@ class TillKey(HttpBearer):
 
     def authenticate(self, request: HttpRequest, token: str) -> ApiKey | None:
         now = timezone.now()
-        key = ApiKey.objects.opened_by(hash_token(token), now).select_related("store").first()
+        key = _OPENED.first(hash_token(token), now)
         if key is None:
             return None
         _speak(request, key)

@@ -5,13 +5,17 @@ what passes is taken in chunks, each in one transaction. So memory does not grow
 dies is simply run again: what was taken is found to be known.
 """
 
-from loyaltycrm.core.imports.run import ImportedFile, ImportRun, Progress, running_import
+from loyaltycrm.core.imports.manner import AS_IT_COMES, Manner
+from loyaltycrm.core.imports.run import AnotherRuns, ImportedFile, ImportRun, Progress, running_import
 from loyaltycrm.core.imports.stage import CHUNK_ROWS, RowRefused, Shape, Stage, chunks_of, unhurried
 
 __all__ = [
+    "AS_IT_COMES",
     "CHUNK_ROWS",
+    "AnotherRuns",
     "ImportRun",
     "ImportedFile",
+    "Manner",
     "Progress",
     "RowRefused",
     "Shape",

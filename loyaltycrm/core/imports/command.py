@@ -14,12 +14,31 @@ from django.utils.translation import gettext as _
 
 from loyaltycrm.core.commands import writing
 from loyaltycrm.core.errors import Refused
+from loyaltycrm.core.imports.manner import Dates, Decimals, Manner
 from loyaltycrm.core.imports.report import reject_path, write_rejects, write_report
 from loyaltycrm.core.imports.run import ImportRun, running_import
 from loyaltycrm.core.models.store import validate_time_zone
 from loyaltycrm.lib.rows import ENCODINGS, UnreadableFile
 
 _SECONDS_BETWEEN_WORDS = 2.0
+
+
+def _manner(options: dict[str, Any]) -> Manner:
+    """How the files are written, as far as the options say."""
+    columns = {}
+    for given in options["column"]:
+        name, sign, fact = given.rpartition("=")
+        if not sign or not name.strip():
+            raise CommandError(
+                _("Write --column as NAME=COLUMN, such as Date=purchased_at, not %(given)s.") % {"given": given}
+            )
+        columns[name.strip().casefold()] = fact.strip()
+    return Manner(
+        encoding=options["encoding"],
+        columns=columns,
+        dates=Dates(options["dates"] or ""),
+        decimals=Decimals(options["decimals"] or ""),
+    )
 
 
 class ImportCommand(BaseCommand):
@@ -45,6 +64,24 @@ class ImportCommand(BaseCommand):
             "--encoding", choices=ENCODINGS, help="How the files' letters are written, where it cannot be told."
         )
         parser.add_argument(
+            "--column",
+            action="append",
+            default=[],
+            metavar="NAME=COLUMN",
+            help="What a column of another name stands for, as in Date=purchased_at; Date= leaves it out. "
+            "May be given several times.",
+        )
+        parser.add_argument(
+            "--dates",
+            choices=[one.value for one in Dates if one],
+            help="How 03/04/2026 is read: the day first or the month first. Refused where left out.",
+        )
+        parser.add_argument(
+            "--decimals",
+            choices=[one.value for one in Decimals if one],
+            help="The sign before decimals, where amounts are written with groups of three: 1.024,90 or 1,024.90.",
+        )
+        parser.add_argument(
             "--time-zone", metavar="ZONE", help="The time zone of times without one, such as Europe/Riga."
         )
 
@@ -62,7 +99,7 @@ class ImportCommand(BaseCommand):
         try:
             with running_import(
                 dry_run=options["dry_run"],
-                encoding=options["encoding"],
+                manner=_manner(options),
                 time_zone=zone,
                 progress=self._progress(options["verbosity"]),
             ) as run:
@@ -92,11 +129,11 @@ class ImportCommand(BaseCommand):
     def _progress(self, verbosity: int) -> Any:
         spoken = time.monotonic()
 
-        def say(what: str, count: int) -> None:
+        def say(what: str, count: int, of: int | None = None) -> None:
             nonlocal spoken
             if verbosity and time.monotonic() - spoken > _SECONDS_BETWEEN_WORDS:
                 spoken = time.monotonic()
-                self.stderr.write(f"{what}: {count:,}")
+                self.stderr.write(f"{what}: {count:,}" if of is None else f"{what}: {count:,} / {of:,}")
 
         return say
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from loyaltycrm.core.imports.run import ImportedFile, ImportRun
-from loyaltycrm.lib.rows import RETURNED_COLUMNS
+from loyaltycrm.lib.rows import RETURNED_COLUMNS, shielded
 
 COUNTS = ("read", "accepted", "unchanged", "refused", "conflicts")
 
@@ -67,17 +67,21 @@ def write_rejects(file: ImportedFile, path: Path) -> int:
     """Write a file's refused and conflicting rows, each led by its line, column and reason; return how many.
 
     Same separator and columns as the file it came from, in UTF-8; the import takes the table as it is once mended.
+    What a spreadsheet would run has an apostrophe before it, which the import takes away again.
     """
-    keep = [index for index, name in enumerate(file.table.columns) if name not in RETURNED_COLUMNS]
-    width = len(file.table.columns)
+    table = file.table
+    keep = [index for index, name in enumerate(table.columns) if name not in RETURNED_COLUMNS]
+    named = {fact: table.header[index] for index, fact in enumerate(table.columns) if fact}
+    width = len(table.columns)
     written = 0
     with path.open("w", encoding="utf-8-sig", newline="") as out:
-        table = csv.writer(out, delimiter=file.table.separator, lineterminator="\n")
-        table.writerow([*RETURNED_COLUMNS, *(file.table.columns[index] for index in keep)])
+        lines = csv.writer(out, delimiter=table.separator, lineterminator="\n")
+        lines.writerow([*RETURNED_COLUMNS, *(shielded(table.header[index]) for index in keep)])
         for line, column, reason, cells in _with_cells(file):
             padded = cells + [""] * (width - len(cells))
             shown = [padded[index] for index in keep] + padded[width:]
-            table.writerow([line, column, reason, *(cell.encode("utf-8", "replace").decode() for cell in shown)])
+            told = [line, named.get(column, column), reason]
+            lines.writerow([*told, *(shielded(cell).encode("utf-8", "replace").decode() for cell in shown)])
             written += 1
     return written
 

@@ -3,23 +3,40 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from django.db import DatabaseError, connection, transaction
 from django.utils.translation import gettext as _
 
 from loyaltycrm.core.actions.announcing import quiet
 from loyaltycrm.core.errors import Refused
+from loyaltycrm.core.imports.manner import AS_IT_COMES, Manner
 from loyaltycrm.core.imports.stage import Shape, Stage
-from loyaltycrm.lib.rows import Table, open_table
+from loyaltycrm.lib.rows import Table
+from loyaltycrm.lib.tables import open_table
 
 LOCK_SECONDS = 5.0
 _LOCK_NAME = "loyaltycrm import"
 
-Progress = Callable[[str, int], None]
+
+class AnotherRuns(Refused):
+    """Another import is running, in whatever process."""
+
+
+class Progress(Protocol):
+    """Told how far an import has got, between its transactions. What it raises ends the import there."""
+
+    def __call__(self, what: str, count: int, of: int | None = None) -> None:
+        """`what` in words; `count` of it are done, `of` so many where that is known."""
+
+
+def _say_nothing(what: str, count: int, of: int | None = None) -> None:
+    """No progress is told."""
 
 
 @dataclass(slots=True)
@@ -45,23 +62,37 @@ class ImportedFile:
 
 @dataclass
 class ImportRun:
-    """An import under way. In a rehearsal (`dry_run`) everything is done and nothing is kept."""
+    """An import under way. In a rehearsal (`dry_run`) everything is done and nothing is kept.
+
+    `brought` counts what the rows taken made: new customers, new stores, points by kind of posting and so on.
+    """
 
     dry_run: bool = False
-    encoding: str | None = None
+    manner: Manner = AS_IT_COMES
     time_zone: str | None = None
-    progress: Progress = lambda _what, _count: None
+    progress: Progress = _say_nothing
     files: list[ImportedFile] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    brought: Counter[str] = field(default_factory=Counter)
 
     def stage_file(self, name: str, path: Path, shape: Shape, stage: Stage) -> ImportedFile:
         """Read a file into the stage. Raises `UnreadableFile` before anything changed."""
-        table = open_table(path, known=list(shape.cells), required=list(shape.required), encoding=self.encoding)
+        manner = self.manner
+        table = open_table(
+            path,
+            known=list(shape.cells),
+            required=list(shape.required),
+            encoding=manner.encoding,
+            renamed=manner.columns,
+        )
         file = ImportedFile(name, len(self.files) + 1, table, stage)
         self.files.append(file)
         stage.load(
-            file.number, table, shape, lambda count: self.progress(_("%(file)s: rows read") % _named(file), count)
+            file.number,
+            table,
+            manner.read_by(shape),
+            lambda count: self.progress(_("%(file)s: rows read") % _named(file), count),
         )
         return file
 
@@ -98,17 +129,17 @@ def _named(file: ImportedFile) -> dict[str, str]:
 def running_import(
     *,
     dry_run: bool = False,
-    encoding: str | None = None,
+    manner: Manner = AS_IT_COMES,
     time_zone: str | None = None,
-    progress: Progress = lambda _what, _count: None,
+    progress: Progress = _say_nothing,
 ) -> Iterator[ImportRun]:
     """Start a run; at its end the staged rows are gone, so read its counts and refusals before.
 
     Receivers of webhooks are told nothing of it: most of what an import brings happened long ago.
 
-    Raises `Refused` when another import runs: two at once would wait for each other row by row.
+    Raises `AnotherRuns` when another import runs: two at once would wait for each other row by row.
     """
-    run = ImportRun(dry_run=dry_run, encoding=encoding, time_zone=time_zone, progress=progress)
+    run = ImportRun(dry_run=dry_run, manner=manner, time_zone=time_zone, progress=progress)
     _prepare_session()
     _take_lock()
     try:
@@ -147,5 +178,5 @@ def _take_lock() -> None:
             if cursor.fetchone()[0]:
                 return
             if time.monotonic() > deadline:
-                raise Refused(_("Another import is running. Wait until it has ended, then start this one."))
+                raise AnotherRuns(_("Another import is running. Wait until it has ended, then start this one."))
             time.sleep(0.2)

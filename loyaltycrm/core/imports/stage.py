@@ -14,7 +14,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from loyaltycrm.lib.cells import BadCell
-from loyaltycrm.lib.rows import Row, Table
+from loyaltycrm.lib.rows import Row, Table, unshielded
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -57,13 +57,14 @@ class Stage:
     """The temporary table `import_<name>`: staged values plus, for every row, its state.
 
     States: `new` (to be taken; what is still `new` in the end was taken), `unchanged`, `conflict`, `refused`; the last
-    two with column and reason.
+    two with column and reason. `last_taken` is the number of the last row to be taken, once `chunks_of` has begun.
     """
 
     def __init__(self, name: str, columns: Mapping[str, str]) -> None:
         self.table = f"import_{name}"
         self._columns = tuple(columns)
         self._numbers = itertools.count(1)
+        self.last_taken = 0
         definitions = ", ".join(f"{column} {kind}" for column, kind in columns.items())
         with connection.cursor() as cursor:
             cursor.execute(f"DROP TABLE IF EXISTS pg_temp.{self.table}")
@@ -79,7 +80,7 @@ class Stage:
 
     def load(self, number: int, table: Table, shape: Shape, loaded: Callable[[int], None]) -> None:
         """Stage every row of a file under the file's `number`; those that cannot be read are staged as refused."""
-        read = _reader(table, shape, len(self._columns))
+        read = row_reader(table, shape, len(self._columns))
         names = ", ".join((*_ALWAYS, *self._columns))
         count = 0
         rows = table.rows()
@@ -134,6 +135,16 @@ class Stage:
             )
             return dict(cursor.fetchall())
 
+    def reasons(self, number: int, *, most: int) -> list[tuple[str, str, str, int]]:
+        """Why rows of a file were not taken, the most frequent first: state, column, reason, rows."""
+        with unhurried() as cursor:
+            cursor.execute(
+                f"SELECT state, coalesce(at_column, ''), coalesce(reason, ''), count(*) FROM {self.table}"
+                " WHERE file = %s AND state IN ('refused', 'conflict') GROUP BY 1, 2, 3 ORDER BY 4 DESC, 2, 3 LIMIT %s",
+                [number, most],
+            )
+            return list(cursor.fetchall())
+
     def not_taken(self, number: int) -> Iterator[tuple[int, str, str, str]]:
         """Every refused or conflicting row of a file in its order: line, state, column, reason."""
         with unhurried(), connection.chunked_cursor() as cursor:
@@ -145,11 +156,12 @@ class Stage:
             yield from cursor
 
 
-def _reader(table: Table, shape: Shape, width: int) -> Callable[[Row], tuple[Any, ...]]:
+def row_reader(table: Table, shape: Shape, width: int) -> Callable[[Row], tuple[Any, ...]]:
     """A function that makes a row's state, column, reason and staged values."""
     readers = [(name, index, shape.cells[name]) for index, name in enumerate(table.columns) if name in shape.cells]
     nothing = (None,) * width
     build = shape.build
+    was_returned = table.was_returned
 
     def read(row: Row) -> tuple[Any, ...]:
         if row.problem:
@@ -159,7 +171,7 @@ def _reader(table: Table, shape: Shape, width: int) -> Callable[[Row], tuple[Any
         name = ""
         try:
             for name, index, cell in readers:
-                values[name] = cell(cells[index])
+                values[name] = cell(unshielded(cells[index]) if was_returned else cells[index])
             return ("new", None, None, *build(values))
         except BadCell as bad:
             return ("refused", name, str(bad), *nothing)
@@ -172,7 +184,8 @@ def _reader(table: Table, shape: Shape, width: int) -> Callable[[Row], tuple[Any
 def chunks_of(stage: Stage) -> Iterator[tuple[int, int]]:
     """The bounds of `n` (both included) of the chunks in which rows still `new` are taken."""
     with unhurried() as cursor:
-        cursor.execute(f"SELECT coalesce(max(n), 0) FROM {stage.table} WHERE state = 'new'")
-        last = cursor.fetchone()[0]
-    for first in range(1, last + 1, CHUNK_ROWS):
+        cursor.execute(f"SELECT coalesce(min(n), 1), coalesce(max(n), 0) FROM {stage.table} WHERE state = 'new'")
+        begin, last = cursor.fetchone()
+    stage.last_taken = last
+    for first in range(begin, last + 1, CHUNK_ROWS):
         yield first, min(first + CHUNK_ROWS - 1, last)

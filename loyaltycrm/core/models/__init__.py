@@ -2,6 +2,7 @@ from loyaltycrm.core.models.api_key import ApiKey, KeyKind, Scope
 from loyaltycrm.core.models.audit import AuditEvent
 from loyaltycrm.core.models.company import Company
 from loyaltycrm.core.models.idempotency import IdempotencyRecord
+from loyaltycrm.core.models.import_job import ImportJob, ImportPart, ImportPartOf, ImportState
 from loyaltycrm.core.models.knob import KnobValue
 from loyaltycrm.core.models.store import Store
 from loyaltycrm.core.models.till_device import StaffPin, TillDevice
@@ -21,6 +22,10 @@ __all__ = [
     "AuditEvent",
     "Company",
     "IdempotencyRecord",
+    "ImportJob",
+    "ImportPart",
+    "ImportPartOf",
+    "ImportState",
     "KeyKind",
     "KnobValue",
     "Role",

@@ -34,9 +34,10 @@ def icon(name: str, *, label: str = "", css: str = "") -> SafeString:
 
 @register.simple_tag(takes_context=True)
 def one_time_key(context: Context) -> SafeString:
-    """The hidden field that makes a double submit harmless. A form shown again keeps its key."""
+    """The hidden field that makes a double submit harmless. A form shown again keeps its key, unless the page says
+    `needs_new_key`, since that one was used for something else."""
     request = context.get("request")
-    key = request.POST.get("idempotency_key", "") if request is not None else ""
+    key = "" if request is None or context.get("needs_new_key") else request.POST.get("idempotency_key", "")
     return format_html('<input type="hidden" name="idempotency_key" value="{}">', key[:80] or uuid4())
 
 

@@ -175,7 +175,7 @@ def test_the_till_person_sees_no_name_of_a_managers_page(client: Any) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("template", ["400.html", "403.html", "403_csrf.html", "404.html"])
+@pytest.mark.parametrize("template", ["400.html", "403.html", "403_csrf.html", "404.html", "413.html"])
 @pytest.mark.parametrize("language", ["en", "lv", "ru"])
 def test_error_pages_stand_in_every_language(template: str, language: str) -> None:
     with translation.override(language):

@@ -227,3 +227,49 @@ def test_an_unchanged_amount_is_not_a_change() -> None:
     assert not Changed({"amount": "24,90"}, initial=Changed.initial_values).has_changed()
     assert Changed({"amount": "24,91"}, initial=Changed.initial_values).has_changed()
     assert Changed({"amount": "much"}, initial=Changed.initial_values).has_changed()
+
+
+class VisitForm(DeskFormMixin, forms.Form):
+    subject = forms.CharField()
+    words = forms.CharField(widget=forms.Textarea)
+    draft = forms.CharField(widget=forms.HiddenInput)
+    count = forms.IntegerField()
+    factor = forms.DecimalField()
+    day = forms.DateField(input_formats=["%Y-%m-%d"])
+    clock = forms.TimeField()
+
+
+ASKED = {
+    "subject": "Soup", "words": "Cold", "draft": "Cold", "count": "12", "factor": "1.5", "day": "2026-07-14",
+    "clock": "10:00",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("sign", ["\x00", "\x0b", "\x7f", "\x85", "\u2028", "\u2029", "\ud800", "\ufffe", "\U0001ffff"])
+def test_signs_that_cannot_be_seen_count_as_blanks(sign: str) -> None:
+    form = VisitForm(ASKED | dict.fromkeys(("subject", "words", "draft"), f"a{sign}b"))
+    assert form.is_valid()
+    assert {form.cleaned_data[name] for name in ("subject", "words", "draft")} == {"a b"}
+
+
+def test_one_line_of_text_is_one_line_and_what_is_seen_stays() -> None:
+    text = "Ā\t👨‍👩‍👧\r\nBcc: all@example.com"
+    form = VisitForm(ASKED | dict.fromkeys(("subject", "words", "draft"), text))
+    assert form.is_valid()
+    assert form.cleaned_data["subject"] == "Ā 👨‍👩‍👧  Bcc: all@example.com"
+    assert form.cleaned_data["words"] == form.cleaned_data["draft"] == text
+
+
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [
+        ("count", "1_000"), ("count", "１２"), ("count", "१२"), ("count", "true"), ("count", "2.7"), ("count", "1e3"),
+        ("factor", "1_0.5"), ("factor", "１.５"), ("factor", "NaN"), ("factor", "Infinity"),
+        ("day", "２０２６-07-14"), ("day", "२०२६-07-14"), ("clock", "１０:00"),
+    ],
+)  # fmt: skip
+def test_numbers_days_and_times_are_plain_digits(name: str, typed: str) -> None:
+    assert VisitForm(ASKED).is_valid()
+    form = VisitForm(ASKED | {name: typed})
+    assert list(form.errors) == [name]
+    assert name not in form.cleaned_data

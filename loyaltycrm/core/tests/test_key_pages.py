@@ -149,7 +149,7 @@ def test_the_list_is_found_in_sorted_and_taken_away(
     for query, expected in {
         "": ["Till A", "Till B", "Till D", "Till C"],
         "q=till+b": ["Till B"],
-        f"q={first.prefix}xxxx": ["Till A"],
+        f"q={first.prefix}": ["Till A"],
         "kind=web": ["Till B"],
         f"store={centrs.pk}": ["Till D", "Till C"],
         "scope=visits:void": ["Till B"],
@@ -189,3 +189,22 @@ def test_only_admins_see_keys(dace: User, signed_in: Callable[[User], Client], b
     desk = signed_in(dace)
     for path in ("", "export/", "new/", f"{key.pk}/", f"{key.pk}/edit/"):
         assert desk.get(f"/settings/keys/{path}").status_code == 403
+
+
+def test_a_whole_key_that_was_found_is_looked_for_without_standing_in_an_address(
+    office: Client, barona_iela: Store
+) -> None:
+    found = make_api_key(name="Till A", store=barona_iela, scopes=["visits:write"], by=None)
+    make(barona_iela, "Till B")
+    page = office.get("/settings/keys/").content.decode()
+    assert '<form class="filters" method="post"' in page
+    for pasted in (found.secret, f"  {found.secret} "):
+        for answer in (
+            office.post("/settings/keys/", {"q": pasted, "state": "open", "sort": "name"}),
+            office.get("/settings/keys/", {"q": pasted, "state": "open", "sort": "name"}),
+        ):
+            assert answer["Location"] == f"/settings/keys/?q={found.key.prefix}&state=open&sort=name"
+            assert [key.name for key in office.get(answer["Location"]).context["table"].data] == ["Till A"]
+    assert office.get("/settings/keys/export/", {"q": found.secret})["Location"] == (
+        f"/settings/keys/export/?q={found.key.prefix}"
+    )

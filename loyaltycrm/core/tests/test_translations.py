@@ -97,6 +97,13 @@ def test_what_ships_compiled_is_what_the_source_says(code: str, texts: polib.POF
 @pytest.mark.parametrize(
     ("code", "count", "shown"),
     [
+        ("en", 0, "0 days"),
+        ("en", 1, "1 day"),
+        ("en", 2, "2 days"),
+        ("en", 5, "5 days"),
+        ("en", 11, "11 days"),
+        ("en", 21, "21 days"),
+        ("en", 221, "221 days"),
         ("lv", 0, "0 dienu"),
         ("lv", 1, "1 diena"),
         ("lv", 2, "2 dienas"),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 from pytest_django import Settings
@@ -377,6 +377,28 @@ def test_all_of_a_period_are_sent_again_and_nothing_else(receiver: Receiver, mon
     receiver.received.clear()
     assert send(made.endpoint) == (4, 0)
     assert [message.content["data"]["number"] for message in receiver.received] == [1, 2, 3, 4]
+
+
+def test_a_resend_that_the_database_refuses_keeps_no_other_waiting(receiver: Receiver) -> None:
+    made = added(receiver, HAPPENED, OTHER)
+    for kind in (HAPPENED, OTHER):
+        tell(1, kind)
+    assert send(made.endpoint) == (2, 0)
+    period: dict[str, Any] = {"since": timezone.now() - timedelta(hours=1), "until": timezone.now()}
+    stuck, other = (
+        resend_webhooks_of_period(endpoint=made.endpoint, kind=kind.key, **period, by=None)
+        for kind in (HAPPENED, OTHER)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no'; END $$;"
+            "CREATE TRIGGER refuse BEFORE UPDATE ON core_webhookresend FOR EACH ROW"
+            f" WHEN (OLD.id = {stuck.pk}) EXECUTE FUNCTION refuse()"
+        )
+    assert continue_resends() == 1
+    stuck.refresh_from_db()
+    other.refresh_from_db()
+    assert (stuck.finished_at, other.finished_at is not None) == (None, True)
 
 
 def test_a_resend_of_nothing_or_of_no_time_is_refused(receiver: Receiver) -> None:

@@ -9,13 +9,13 @@ from typing import Any, cast
 import django_filters
 import django_tables2 as tables
 from django.db.models import F, Q, QuerySet
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, QueryDict
+from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from loyaltycrm.core.access import asks_password_again, person
 from loyaltycrm.core.actions.api_keys import PREFIX, SHOWN
@@ -92,10 +92,16 @@ class KeyTable(tables.Table):
         return str(STATES[value])
 
 
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 @permission(Permission.MANAGE_API_KEYS)
 def keys(request: HttpRequest) -> HttpResponse:
-    """Every till that is or was let in, the open ones first."""
+    """Every till that is or was let in, the open ones first.
+
+    The search is sent in a form and answered under an address that holds no more of a key than is kept of it.
+    """
+    asked = request.POST if request.method == "POST" else request.GET
+    if request.method == "POST" or _names_a_key(asked.get("q", "")):
+        return redirect(f"{reverse('core:api_keys')}?{_without_keys(asked).urlencode()}")
     found = KeyFilter(request.GET, queryset=_listed(), request=request)
     context = {
         "table": show_page(request, KeyTable(found.qs)),
@@ -108,13 +114,28 @@ def keys(request: HttpRequest) -> HttpResponse:
 @require_safe
 @permission(Permission.MANAGE_API_KEYS)
 @asks_password_again
-def keys_export(request: HttpRequest) -> StreamingHttpResponse:
+def keys_export(request: HttpRequest) -> HttpResponseBase:
     """The same list as a CSV file, with stable English names and times in UTC. No secret is in it."""
+    if _names_a_key(request.GET.get("q", "")):
+        return redirect(f"{reverse('core:api_keys_export')}?{_without_keys(request.GET).urlencode()}")
     found = KeyFilter(request.GET, queryset=_listed(), request=request)
     record_export(what="keys of tills", filters=request.GET, by=person(request))
     header = ["name", "store", "used_in", "starts_with", "may", "only_used_by", "language", "state"]
     times = ["made_at", "made_by", "changed_at", "renewed_at", "ends_at", "last_used_at", "closed_at"]
     return csv_response("keys.csv", [*header, *times], _rows(found.qs))
+
+
+def _names_a_key(text: str) -> bool:
+    return text.strip().startswith(PREFIX) and len(text.strip()) > SHOWN
+
+
+def _without_keys(asked: QueryDict) -> QueryDict:
+    """What is asked for, but of a key only what is kept of it."""
+    kept = QueryDict(mutable=True)
+    for name, given in asked.lists():
+        if name != "csrfmiddlewaretoken":
+            kept.setlist(name, [text.strip()[:SHOWN] if _names_a_key(text) else text for text in given if text])
+    return kept
 
 
 def _listed() -> QuerySet[ApiKey]:

@@ -10,6 +10,7 @@ import django_tables2 as tables
 from allauth.mfa.models import Authenticator
 from django import forms
 from django.contrib import messages
+from django.contrib.auth import logout
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -251,6 +252,9 @@ def remove_second_step(request: HttpRequest, pk: int) -> HttpResponse:
     """Forget the second step of a person who lost the phone; the person sets up a new one at the next login."""
     who = get_object_or_404(User, pk=pk)
     staff.remove_second_step(person=who, by=person(request))
+    if who.pk == person(request).pk:
+        logout(request)
+        return redirect("account_login")
     messages.success(request, _("%(name)s sets up a new second step at the next login.") % {"name": who})
     return redirect("core:person", pk=pk)
 

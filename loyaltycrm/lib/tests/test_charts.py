@@ -105,3 +105,16 @@ def test_a_strip_is_silent_where_no_absence_stands_out(gaps: list[int]) -> None:
         days.append(days[-1] + timedelta(days=gap))
     strip = charts.visits_strip([(day, 100) for day in days], first=days[0], last=date(2026, 6, 30))
     assert (strip.gap_days, strip.gap_x) == (0, "")
+
+
+def test_intervals_share_one_scale_with_zero() -> None:
+    """From −10 to 30 on 700 of 720 units: one is 17.5, zero lies at 10 + 175."""
+    drawn = charts.intervals([("May", "+10", 0, 10, 30), ("June", "−2", -10, -2, 6)])
+    assert (drawn.zero, drawn.height) == ("185", 98)
+    may, june = drawn.rows
+    assert (may.low, may.middle, may.high, may.is_told) == ("185", "360", "710", False)
+    assert (june.low, june.middle, june.high, june.is_told) == ("10", "150", "290", False)
+    assert charts.intervals([("May", "+10", 1, 10, 30)]).rows[0].is_told
+    assert charts.intervals([]).rows == ()
+    with pytest.raises(ValueError, match="inside its range"):
+        charts.intervals([("May", "", 1, 0, 2)])

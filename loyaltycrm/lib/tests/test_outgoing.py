@@ -137,6 +137,18 @@ def names_lead_to(monkeypatch: pytest.MonkeyPatch, *answers: list[str]) -> list[
     return asked
 
 
+def test_a_look_up_that_does_not_end_is_left_alone_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    ends = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: [] * ends.wait(600))
+    try:
+        with pytest.raises(NoAnswer) as late, open_line("https://hooks.example.com/", exchange_seconds=0.05) as line:
+            line.post(b"{}", {})
+        assert late.value.key == "late"
+        assert not ends.is_set()
+    finally:
+        ends.set()
+
+
 def test_a_name_that_also_leads_inside_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     names_lead_to(monkeypatch, ["8.8.8.8", "10.0.0.1"])
     with pytest.raises(Unsafe):

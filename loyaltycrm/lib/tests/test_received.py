@@ -32,6 +32,8 @@ def message(*, html: str = HTML, text: str = "Hi", extra: str = "", **changes: s
 
 
 def test_a_good_message_lacks_nothing() -> None:
+    passed = "mx.example; spf=pass smtp.mailfrom=rudzi.example; dkim=pass header.d=rudzi.example; dmarc=pass"
+    assert what_is_missing(message(Authentication_Results=passed)) == []
     assert what_is_missing(message()) == []
 
 
@@ -41,6 +43,8 @@ def test_a_good_message_lacks_nothing() -> None:
         (message(DKIM_Signature=None), "no DKIM-Signature"),
         (message(DKIM_Signature="v=1; h=From:List-Unsubscribe; b=x"), "covers list-unsubscribe-post"),
         (message(DKIM_Signature="v=1; h=From:List-Unsubscribe-Post; b=x"), "covers list-unsubscribe:"),
+        (message(Authentication_Results="mx.example; spf=softfail; dkim=pass; dmarc=pass"), "says spf=softfail"),
+        (message(Authentication_Results="mx.example; spf=pass; dkim=pass; dmarc=fail (p=NONE)"), "says dmarc=fail"),
         (message(List_Unsubscribe=None), "0 List-Unsubscribe headers"),
         (message(extra=f"list-unsubscribe: <{LINK}>\r\n"), "2 List-Unsubscribe headers"),
         (message(List_Unsubscribe=f"<{PLAIN}>", html=HTML.replace(LINK, PLAIN)), "is not https"),

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from loyaltycrm.lib.rows import LONGEST_LINE, MOST_LINES_OF_A_ROW, Row, Table, UnreadableFile, open_table
+from loyaltycrm.lib.rows import LONGEST_LINE, MOST_LINES_OF_A_ROW, Row, Table, UnreadableFile
+from loyaltycrm.lib.tables import open_table
 
 KNOWN = ("id", "name", "amount")
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from loyaltycrm.lib import cells
+from loyaltycrm.lib import cells, rows
 from loyaltycrm.lib.cells import BadCell
-from loyaltycrm.lib.rows import UnreadableFile, open_table
+from loyaltycrm.lib.rows import UnreadableFile
+from loyaltycrm.lib.tables import open_table
 
 QUICK = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 EVERY_CELL: list[Callable[[str], Any]] = [
@@ -47,6 +48,12 @@ def test_any_bytes_after_a_header_are_rows_or_one_sentence(tmp_path: Path, body:
     assert all(row.problem or len(row.cells) == 2 for row in rows)
     physical = body.replace(b"\r\n", b"\n").replace(b"\r", b"\n").count(b"\n") + 2
     assert all(2 <= line <= physical for line in lines)
+
+
+def test_letters_are_told_once_a_word() -> None:
+    """From the second letter on nothing is tried again, so that a word as long as a file takes no longer than words."""
+    word = b"Latvij\xe2"
+    assert [start for start in range(len(word)) if rows._MIXED_WORDS.match(word, start)] == [0]
 
 
 @QUICK
