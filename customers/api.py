@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -13,6 +14,7 @@ from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from customers.actions.consent import record_consent
 from customers.actions.customers import create_customer, update_customer
+from customers.actions.referrals import record_referral
 from customers.models import ConsentEvent, Customer, Identifier
 from customers.queries import preferences_of
 from customers.search import typed_phone
@@ -22,6 +24,7 @@ from loyaltycrm.core.api.keys import TillKey, key_of
 from loyaltycrm.core.api.strict import Body, Instant, Number
 from loyaltycrm.core.models import KeyKind, Scope
 from loyaltycrm.lib.contacts import card_key, email_key
+from loyaltycrm.lib.kept_queries import KeptQuery
 
 router = Router(tags=["Customers"])
 MOST_FOUND = 20
@@ -70,6 +73,13 @@ class CustomerBody(Body):
     card: Annotated[str, StringConstraints(max_length=64)] = ""
     language: Language
     birthday: Day | None = None
+    invitation: Annotated[str, StringConstraints(max_length=20)] = Field(
+        default="", description="The code of the customer who brought this one."
+    )
+    comes_back: bool = Field(
+        default=False,
+        description="Only after `erased_before`: the person asked to be a customer again, as a new one.",
+    )
 
 
 class ChangeBody(Body):
@@ -94,7 +104,7 @@ class ConsentBody(Body):
     """One yes or no, as the customer said it."""
 
     customer: Number
-    purpose: Literal["offers", "surveys"]
+    purpose: Literal["offers", "surveys", "receipts"]
     channel: Literal["email", "sms"]
     given: bool
     said_at: Instant | None = Field(default=None, description="When it was said; default: now.")
@@ -124,10 +134,17 @@ class CustomerQuery(BaseModel):
     customer: Number
 
 
+def _numbered(number: str) -> QuerySet[Customer]:
+    return Customer.objects.filter(external_id=number)
+
+
+_NUMBERED: Final = KeptQuery(_numbered, "a number")
+
+
 def customer_named(number: str) -> Customer:
     """The customer of this number, the one who stands for them after a merge. Raises `ApiError`."""
     # Without joining whom it was merged into: hardly anybody was, and each till's request begins here.
-    customer = Customer.objects.filter(external_id=number).first()
+    customer = _NUMBERED.first(number)
     if customer is None:
         alias = Identifier.objects.filter(kind=Identifier.Kind.ALIAS, value__in=[number, card_key(number)])
         found = alias.select_related("customer__merged_into").first()
@@ -187,8 +204,11 @@ def add_customer(request: HttpRequest, body: CustomerBody) -> HttpResponse:
             language=body.language,
             birthday=_day(body.birthday, "birthday"),
             home_store=store,
+            comes_back=body.comes_back,
             by=None,
         )
+        if body.invitation:
+            record_referral(friend=customer, code=body.invitation, by=None)
         return _shown(customer)
 
     return once_per_key(request, body, add, status=201)

@@ -6,6 +6,7 @@ from loyaltycrm.core.event_kinds import EventKind, declare
 
 VISIT_RECORDED = declare(EventKind("visit.recorded", label=_("A visit was saved"), group=_("Visits")))
 VISIT_REFUNDED = declare(EventKind("visit.refunded", label=_("Money was given back"), group=_("Visits")))
+VISIT_REFUND_UNDONE = declare(EventKind("visit.refund_undone", label=_("A refund was undone"), group=_("Visits")))
 VISIT_UNDONE = declare(EventKind("visit.undone", label=_("A visit was undone or voided"), group=_("Visits")))
 CUSTOMER_MERGED = declare(EventKind("customer.merged", label=_("Two profiles were merged"), group=_("Customers")))
 CUSTOMER_UNMERGED = declare(

@@ -7,21 +7,14 @@ from typing import Any, cast
 
 from django import forms
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from customers.actions.erasing import ErasedBefore
 from customers.models import Customer
 from customers.queries import Preference
-from loyaltycrm.core.forms import DeskFormMixin
+from loyaltycrm.core.errors import Refused
+from loyaltycrm.core.forms import DeskFormMixin, LineField
 from loyaltycrm.core.models import Company, Store
-
-
-class LineField(forms.CharField):
-    """One line of text; characters that cannot be seen count as blanks."""
-
-    def to_python(self, value: Any) -> str:
-        seen = "".join(sign if sign.isprintable() else " " for sign in str(value or ""))
-        return str(super().to_python(seen) or "")
 
 
 class DayField(forms.DateField):
@@ -34,13 +27,28 @@ class DayField(forms.DateField):
             **kwargs,
         )
 
-    def to_python(self, value: Any) -> dt.date | None:
-        if isinstance(value, str) and not value.isascii():
-            raise ValidationError(self.error_messages["invalid"], code="invalid")
-        return super().to_python(value)
+
+class ComesBackMixin(DeskFormMixin):
+    """Asks whether an erased person comes back, once it was refused to save what was theirs."""
+
+    _COMES_BACK = "comes_back"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self._COMES_BACK in self.data:
+            self._ask()
+
+    def refuse(self, refusal: Refused) -> None:
+        super().refuse(refusal)
+        if isinstance(refusal, ErasedBefore):
+            self._ask()
+
+    def _ask(self) -> None:
+        label = _("They ask to be a customer again, as a new one")
+        self.fields[self._COMES_BACK] = forms.BooleanField(label=label, required=False)
 
 
-class CustomerForm(DeskFormMixin, forms.Form):
+class CustomerForm(ComesBackMixin, forms.Form):
     """What is known about a customer."""
 
     purpose = _("To save this customer")

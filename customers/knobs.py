@@ -198,3 +198,16 @@ DOUBTS = {
         (EvidenceKind.STAYS, _("Doubt about whether they stay, in months")),
     )
 }
+
+PAGE_LINK_DAYS = declare(
+    Knob(
+        key="customers.page_link_days",
+        default=45,
+        label=_("Days for which a link to a customer's own page works"),
+        help=_("Counted from the mail it came with. Links to unsubscribe never end."),
+        minimum=1,
+        maximum=365,
+        unit="days",
+        group=_("Own pages of customers"),
+    )
+)

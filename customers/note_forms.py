@@ -6,9 +6,8 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from customers.actions.households import LONGEST_REASON
-from customers.forms import LineField
 from customers.models.note import LONGEST_NOTE, LONGEST_TILL_NOTE
-from loyaltycrm.core.forms import DeskFormMixin
+from loyaltycrm.core.forms import DeskFormMixin, LineField
 
 
 class NoteForm(DeskFormMixin, forms.Form):

@@ -11,6 +11,7 @@ from typing import Any
 from django.db import connection
 from django.db.models import Model
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from customers.models import (
@@ -25,6 +26,7 @@ from customers.models import (
     Merge,
     MergedRows,
     NoteKind,
+    PageLink,
     Purpose,
     SuppressedAddress,
     UnsubscribeToken,
@@ -37,6 +39,7 @@ LISTS: dict[tuple[Purpose, Channel], Any] = {
     (Purpose.OFFERS, Channel.EMAIL): _("Offers by email"),
     (Purpose.OFFERS, Channel.SMS): _("Offers by text message"),
     (Purpose.SURVEYS, Channel.EMAIL): _("Surveys by email"),
+    (Purpose.RECEIPTS, Channel.EMAIL): _("Receipts by email"),
 }
 
 
@@ -146,6 +149,12 @@ def standing_flag(customer: Customer) -> LoyaltyFlag | None:
 def customer_of_token(token: str) -> UnsubscribeToken | None:
     """Whom and what an unsubscribe link names; None for any text that we did not issue."""
     return UnsubscribeToken.objects.select_related("customer").filter(token_hash=hash_token(token)).first()
+
+
+def customer_of_page_link(token: str) -> PageLink | None:
+    """Whose page a link opens; None for any text that we did not issue, and when its time is over."""
+    links = PageLink.objects.select_related("customer__merged_into").filter(ends_at__gt=timezone.now())
+    return links.filter(token_hash=hash_token(token)).first()
 
 
 def consenting(customer_ids: Iterable[int], purpose: str, channel: str) -> set[int]:

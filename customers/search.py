@@ -135,6 +135,19 @@ def term_conditions(words: Collection[Collection[str]], customer_column: str) ->
     return " AND ".join(conditions) or "TRUE", parameters
 
 
+def everyone_called(query: str) -> tuple[str, list[str]] | None:
+    """SQL for the ids of all who have a term beginning with each word of the text, and its parameters; None where it
+    has no words. Reads no more terms than begin with the rarest word."""
+    words = _rarest_first(prefixes_of(query))
+    if not words:
+        return None
+    others, parameters = term_conditions(words[1:], "t.customer_id")
+    begins = " OR ".join(["t.term BETWEEN %s AND %s"] * len(words[0]))
+    bounds = [bound for form in words[0] for bound in (form, form + _LAST)]
+    statement = f"SELECT t.customer_id FROM customers_searchterm t WHERE ({begins}) AND {others}"  # noqa: S608
+    return statement, [*bounds, *parameters]
+
+
 def _ids_by_terms(query: str, limit: int) -> list[int]:
     words = _rarest_first(prefixes_of(query))
     if not words:

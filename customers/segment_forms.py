@@ -16,11 +16,10 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from customers.forms import LineField
 from customers.models import Segment
 from customers.segments import Definition, facts
 from customers.segments.kinds import LARGEST, MOST_VALUES, Choice, Fact, Number, YesNo
-from loyaltycrm.core.forms import AmountField, DeskFormMixin
+from loyaltycrm.core.forms import AmountField, DeskFormMixin, LineField
 from loyaltycrm.core.models import User
 from loyaltycrm.lib.formats import AmountError, parse_amount
 

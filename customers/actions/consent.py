@@ -9,7 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from customers.actions.standing import who_stands_for
-from customers.models import Channel, ConsentEvent, Customer, Purpose, SuppressedAddress, UnsubscribeToken
+from customers.erased import marks_of
+from customers.models import Channel, ConsentEvent, Customer, MarkKind, Purpose, SuppressedAddress, UnsubscribeToken
 from customers.queries import customer_of_token, newest_consent
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.errors import Conflict, Refused
@@ -142,10 +143,18 @@ def issue_unsubscribe_tokens(tokens: dict[str, int], *, purpose: str, channel: s
 
 
 @transaction.atomic
-def suppress_address(*, email: str, reason: str, detail: str = "", by: User | None = None) -> SuppressedAddress:
-    """Let no marketing mail reach this address any more, for any profile. The first cause is kept."""
+def suppress_address(*, email: str, reason: str, detail: str = "", by: User | None = None) -> SuppressedAddress | None:
+    """Let no marketing mail reach this address any more, for any profile. The first cause is kept.
+
+    Of an address that only an erased person had, the mark keeps the cause, and None is returned.
+    """
+    key = email_key(email)
+    marks = marks_of(MarkKind.EMAIL, key)
+    if marks.exists() and not Customer.objects.filter(email_key=key).exists():
+        marks.filter(suppressed_for="").update(suppressed_for=reason)
+        return None
     row, is_new = SuppressedAddress.objects.get_or_create(
-        email_key=email_key(email), defaults={"reason": reason, "detail": detail[:300]}
+        email_key=key, defaults={"reason": reason, "detail": detail[:300]}
     )
     if is_new:
         audit.record("suppress address", row, by=by, data={"reason": reason})

@@ -14,6 +14,7 @@ from django.core.validators import validate_email
 from django.db import connection, transaction
 from django.utils.translation import gettext as _
 
+from customers.actions.erasing import let_come_back, refuse_erased
 from customers.actions.standing import who_stands_for
 from customers.models import Customer, Identifier, SearchTerm
 from customers.search import terms_of, typed_phone
@@ -41,9 +42,13 @@ def create_customer(
     external_id: str = "",
     card: str = "",
     home_store: Store | None = None,
+    comes_back: bool = False,
     by: User | None,
 ) -> Customer:
     """Add a customer, with a number of our own where none is given.
+
+    Where the number, card, email or phone was an erased person's it is refused (`ErasedBefore`), unless that person
+    `comes_back`: then they are a new customer, whom nothing of before is linked with. A number is never given again.
 
     An email or phone that another customer has is no error: they are one household. Raises `Refused`, naming the
     field, where nothing at all tells who it is, where a value cannot be, or where the number or card is taken.
@@ -63,6 +68,10 @@ def create_customer(
         raise Refused(_("Enter at least a name, a card, a phone or an email"), field="first_name")
     if number and Customer.objects.filter(external_id=number).exists():
         raise Refused(_("Customer number %(number)s is taken. Search for it") % {"number": number}, field="external_id")
+    contact = {"card": card_key(card), "email": str(values["email_key"]), "phone": str(values["phone"])}
+    if comes_back:
+        let_come_back(**contact, by=by)
+    refuse_erased(number=number, **contact)
     customer = Customer(external_id=number or _next_number(), joined_on=joined_on or today, **values)
     customer.save(force_insert=True)
     audit.record("add customer", customer, by=by, data={"fields": sorted(name for name in values if values[name])})
@@ -73,8 +82,10 @@ def create_customer(
 
 
 @transaction.atomic
-def update_customer(*, customer: Customer, by: User | None, **changes: Any) -> Customer:
+def update_customer(*, customer: Customer, by: User | None, comes_back: bool = False, **changes: Any) -> Customer:
     """Change what is known: any of first_name, last_name, email, phone, language, birthday, home_store.
+
+    An email or phone of an erased person is refused (`ErasedBefore`) unless that person `comes_back` as this customer.
 
     Raises `Refused`, naming the field, for a value that cannot be. The audit log keeps which fields changed, not what
     they held, so that erasing a person later leaves nothing behind.
@@ -100,6 +111,11 @@ def update_customer(*, customer: Customer, by: User | None, **changes: Any) -> C
                 values[name] = given
     changed = sorted(name for name, new in values.items() if getattr(current, name) != new)
     if changed:
+        contact = {"email": values.get("email_key", ""), "phone": values.get("phone", "")}
+        new = {name: key for name, key in contact.items() if {name, f"{name}_key"} & set(changed)}
+        if comes_back:
+            let_come_back(**new, by=by)
+        refuse_erased(**new)
         for name in changed:
             setattr(current, name, values[name])
         current.save(update_fields=changed)
@@ -118,6 +134,7 @@ def add_card(*, customer: Customer, card: str, by: User | None) -> Identifier:
     value = _clean_number(card_key(card), "card")
     if not value:
         raise Refused(_("Enter the number on the card"), field="card")
+    refuse_erased(card=value)
     identifier, is_new = Identifier.objects.get_or_create(
         kind=Identifier.Kind.CARD, value=value, defaults={"customer": customer}
     )

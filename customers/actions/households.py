@@ -45,12 +45,16 @@ def link_household(*, customer: Customer, other: Customer, reason: str, by: User
 def leave_household(*, member: HouseholdMember, by: User) -> HouseholdMember:
     """Take a customer out of a household that staff put together; the last one left is no household.
 
-    Sent again, nothing more happens. A shared email or phone goes on making them one.
+    Who was merged into the customer leaves too, since their place would keep the customer in it. Sent again, nothing
+    more happens. A shared email or phone goes on making them one.
     """
     household = Household.objects.select_for_update().get(pk=member.household_id)
     standing = list(household.members.standing().select_related("customer").order_by("pk"))
     if member.pk in {one.pk for one in standing}:
-        leaving = standing if len(standing) <= 2 else [one for one in standing if one.pk == member.pk]
+        stands_for = {one.pk: one.customer.merged_into_id or one.customer_id for one in standing}
+        leaving = [one for one in standing if stands_for[one.pk] == stands_for[member.pk]]
+        if len(set(stands_for.values())) <= 2:
+            leaving = standing
         for one in leaving:
             one.removed_at, one.removed_by = timezone.now(), by
             one.save(update_fields=["removed_at", "removed_by"])

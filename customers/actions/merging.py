@@ -18,6 +18,7 @@ from customers.models import (
     ConsentEvent,
     ContactHold,
     Customer,
+    CustomerMail,
     CustomerNote,
     CustomerValue,
     HouseholdMember,
@@ -27,6 +28,7 @@ from customers.models import (
     Merge,
     MergedRows,
     NoteKind,
+    PageLink,
     Signal,
     UnsubscribeToken,
     Visit,
@@ -37,7 +39,7 @@ from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import User
 
 LONGEST_REASON = 200
-OWNED = (Visit, Identifier, Signal, ContactHold, LoyaltyFlag, UnsubscribeToken)
+OWNED = (Visit, Identifier, Signal, ContactHold, LoyaltyFlag, UnsubscribeToken, PageLink, CustomerMail)
 MOVED_UNLESS_THERE = (Membership, CustomerNote, HouseholdMember)
 FILLED = ("first_name", "last_name", "phone", "birthday", "age_band", "household_size", "home_store_id")
 _PROFILES = "customers_customer"
@@ -55,6 +57,8 @@ def check_may_merge(*, survivor: Customer, merged: Customer, by: User) -> None:
                 % {"name": customer.full_name},
                 field="other",
             )
+        if customer.erased_at is not None:
+            raise Refused(_("This person was erased. Choose another one."), field="other")
     _refuse_own(by, [survivor.pk, merged.pk])
 
 
@@ -62,6 +66,8 @@ def check_may_undo(*, merge: Merge, by: User) -> None:
     """Raise `Refused`, saying why, where this merge cannot be undone now by this person: the newest goes first."""
     if merge.undone_at is not None:
         raise Refused(_("This merge was undone already."))
+    if merge.survivor.erased_at is not None:
+        raise Refused(_("This person was erased. Nothing is left to part."))
     later = Merge.objects.standing().filter(pk__gt=merge.pk)
     newer = later.filter(Q(survivor=merge.survivor) | Q(merged=merge.survivor)).order_by("-pk").first()
     if newer is not None:

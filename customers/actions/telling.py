@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from customers.actions.returned_lines import ReturnedLine
 from customers.event_kinds import (
     CUSTOMER_ERASED,
     CUSTOMER_MERGED,
     CUSTOMER_UNMERGED,
     VISIT_RECORDED,
+    VISIT_REFUND_UNDONE,
     VISIT_REFUNDED,
     VISIT_UNDONE,
 )
-from customers.models import Merge, Refund, Visit
+from customers.models import Merge, Refund, UndoneRefund, Visit
 from loyaltycrm.core.actions.announcing import Told, announce
 from loyaltycrm.core.actions.webhooks import forget_customer_in_webhooks
 
@@ -28,8 +31,8 @@ def undone_visit(visit: Visit) -> Told:
     return Told(VISIT_UNDONE, _about(visit), customer=visit.customer_id, at=visit.voided_at)
 
 
-def given_back(refund: Refund) -> Told:
-    """Money given back on a visit."""
+def given_back(refund: Refund, lines: Sequence[ReturnedLine] = ()) -> Told:
+    """Money given back on a visit, and the goods that came back where they were named."""
     data = {
         "refund": refund.pk,
         "refund_receipt": refund.receipt_id,
@@ -39,8 +42,24 @@ def given_back(refund: Refund) -> Told:
         "occurred_at": refund.occurred_at.isoformat(),
         "business_date": refund.business_date.isoformat(),
         "net_cents": refund.net_cents,
+        "lines": [{"line": line.number, "quantity": str(line.quantity), "net_cents": line.net_cents} for line in lines],
     }
     return Told(VISIT_REFUNDED, data, customer=refund.visit.customer_id)
+
+
+def refund_undone(undone: UndoneRefund) -> Told:
+    """A refund that was typed by mistake and counts no longer."""
+    data = {
+        "refund": undone.refund,
+        "refund_receipt": undone.receipt_id,
+        "visit": undone.visit_id,
+        "receipt": undone.visit.receipt_id,
+        "store": undone.store.code,
+        "occurred_at": undone.occurred_at.isoformat(),
+        "business_date": undone.business_date.isoformat(),
+        "net_cents": undone.net_cents,
+    }
+    return Told(VISIT_REFUND_UNDONE, data, customer=undone.visit.customer_id, at=undone.undone_at)
 
 
 def merged_customers(merge: Merge) -> Told:

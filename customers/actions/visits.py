@@ -5,21 +5,27 @@ from __future__ import annotations
 import re
 import secrets
 import unicodedata
+from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any, Final
 
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from customers.actions.returned_lines import ReturnedLine, check_returned, insert_returned, refuse_other_returned
+from customers.actions.undone_refunds import refuse_undone
 from customers.models import Customer, Merge, PaymentMethod, Refund, Visit, VisitChannel
 from loyaltycrm.core.errors import Conflict, Refused
 from loyaltycrm.core.models import Store, User
-from loyaltycrm.lib.inserting import insert_unless_known
+from loyaltycrm.lib.inserting import insert_unless_known, unless_known_part
+from loyaltycrm.lib.together import Part
 
 LARGEST_VISIT_CENTS = 100_000_000
 OLDEST_VISIT = timedelta(days=366 * 30)
 CLOCK_TOLERANCE = timedelta(minutes=10)
 RECEIPT_LENGTH = 64
+_ONE_RECEIPT: Final = ("store", "receipt_key")
 UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
@@ -43,7 +49,7 @@ def checked_receipt(receipt_id: str) -> str:
     return receipt_id
 
 
-def insert_visit(
+def visit_to_write(
     *,
     customer: Customer | None,
     store: Store,
@@ -55,23 +61,22 @@ def insert_visit(
     channel: str = VisitChannel.TILL,
     note: str = "",
     by: User | None,
-) -> tuple[Visit, bool]:
-    """Write a visit; return it and whether it is new.
+) -> Visit:
+    """A visit that can be, not written yet. Amounts are in cents, `net_cents` what was paid.
 
-    The same receipt of the same store with the same content is the visit that exists already. Amounts are in cents,
-    `net_cents` what was paid. Raises `Conflict` when the receipt is known with other content, `Refused` for an
-    amount or time that cannot be.
+    Raises `Refused` for an amount or time that cannot be.
     """
-    sent_for, customer = customer, customer and customer.current
+    customer = customer and customer.current
     now = timezone.now()
     occurred_at = occurred_at or now
     if not all(is_whole(cents) and 0 <= cents <= LARGEST_VISIT_CENTS for cents in (net_cents, discount_cents)):
         raise Refused(_("Enter an amount from 0.00 to 1,000,000.00."), field="amount")
     receipt_id = checked_receipt(receipt_id)
-    _check_time(occurred_at, now, store=store, key=receipt_key(receipt_id))
-    visit = Visit(
+    key = receipt_key(receipt_id)
+    _check_time(occurred_at, now, store=store, key=key)
+    return Visit(
         store=store,
-        receipt_key=receipt_key(receipt_id),
+        receipt_key=key,
         customer=customer,
         receipt_id=receipt_id,
         channel=channel,
@@ -84,16 +89,37 @@ def insert_visit(
         note=note,
         recorded_by=by,
     )
-    if insert_unless_known(visit, unique=["store", "receipt_key"]):
+
+
+def visit_part(visit: Visit, *, source: str) -> Part:
+    """Write the visit as the part `visit`, unless its receipt is known, where the part `source` has a row."""
+    return unless_known_part("visit", visit, unique=_ONE_RECEIPT, source=source)
+
+
+def write_visit(visit: Visit, *, sent_for: Customer | None) -> tuple[Visit, bool]:
+    """Write a visit; return it and whether it is new.
+
+    The same receipt of the same store with the same content is the visit that exists already. Raises `Conflict` when
+    the receipt is known with other content. `sent_for` is whom it was sent for, merged or not.
+    """
+    if insert_unless_known(visit, unique=_ONE_RECEIPT):
         return visit, True
-    visit = Visit.objects.get(store=store, receipt_key=visit.receipt_key)
-    is_theirs = visit.customer == customer or (sent_for is not None and was_theirs(visit, sent_for))
-    if not is_theirs or (visit.net_cents, visit.discount_cents) != (net_cents, discount_cents):
+    sent = visit
+    visit = Visit.objects.get(store=sent.store_id, receipt_key=sent.receipt_key)
+    is_theirs = visit.customer_id == sent.customer_id or visit.claimed_at is not None
+    if sent_for is not None:
+        is_theirs = visit.customer_id == sent.customer_id or was_theirs(visit, sent_for)
+    if not is_theirs or (visit.net_cents, visit.discount_cents) != (sent.net_cents, sent.discount_cents):
         words = _("Receipt %(receipt)s is known already with another amount or customer. Check the number.")
         if visit.voided_at is not None:
             words = _("Receipt %(receipt)s was undone. Leave the number out, or add a letter to it.")
-        raise Conflict(words % {"receipt": receipt_id}, field="receipt_id")
+        raise Conflict(words % {"receipt": sent.receipt_id}, field="receipt_id")
     return visit, False
+
+
+def insert_visit(*, customer: Customer | None, **content: Any) -> tuple[Visit, bool]:
+    """`write_visit` of `visit_to_write`, which has the arguments and what it raises."""
+    return write_visit(visit_to_write(customer=customer, **content), sent_for=customer)
 
 
 def _check_time(occurred_at: datetime, now: datetime, *, store: Store, key: str) -> None:
@@ -115,12 +141,14 @@ def insert_refund(
     receipt_id: str,
     store: Store,
     occurred_at: datetime | None = None,
+    lines: Sequence[ReturnedLine] = (),
     by: User | None,
 ) -> tuple[Refund, bool]:
-    """Write money given back on a visit, in positive cents; return it and whether it is new.
+    """Write money given back on a visit, in positive cents, and the goods that came back; return it and whether it is
+    new.
 
-    Raises `Refused` when more would be given back than was paid or before it was paid, `Conflict` for a known refund
-    receipt with other content.
+    Raises `Refused` when more would be given back than was paid or before it was paid, or for goods that cannot come
+    back, `Conflict` for a known refund receipt with other content.
     """
     now = timezone.now()
     occurred_at = occurred_at or now
@@ -132,16 +160,19 @@ def insert_refund(
     if known is not None:
         if (known.visit_id, known.net_cents) != (visit.pk, net_cents):
             raise Conflict(_("Refund %(receipt)s is known already with other content.") % {"receipt": receipt_id})
+        refuse_other_returned(known, lines)
         return known, False
     if visit.voided_at is not None:
         raise Refused(_("This visit was undone; nothing is left to refund."))
     given_back = sum(one.net_cents for one in earlier)
     if not is_whole(net_cents) or not 0 < net_cents <= visit.net_cents - given_back:
         raise Refused(_("Enter an amount up to what was paid on this receipt and not given back yet."), field="amount")
+    refuse_undone(visit, store=store, receipt_id=receipt_id, key=key, net_cents=net_cents)
     if occurred_at < visit.occurred_at:
         raise Refused(_("A refund cannot be earlier than its visit."), field="occurred_at")
     if occurred_at > now + CLOCK_TOLERANCE:
         raise Refused(_("The time of the refund lies in the future. Check the clock of the till."), field="occurred_at")
+    returned = check_returned(visit, lines, net_cents=net_cents, earlier=earlier) if lines else []
     refund = Refund(
         visit=visit,
         store=store,
@@ -154,6 +185,7 @@ def insert_refund(
     )
     if not insert_unless_known(refund, unique=["store", "receipt_key"]):
         raise Conflict(_("Refund %(receipt)s is known already with other content.") % {"receipt": receipt_id})
+    insert_returned(refund, returned)
     return refund, True
 
 

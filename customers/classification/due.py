@@ -32,6 +32,9 @@ FIND_DUE = """
     WHERE (r.recorded_at >= '{since}' OR (r.business_date > '{last_day}' AND r.business_date <= '{on}'))
       AND v.customer_id IS NOT NULL
     UNION
+    SELECT v.customer_id FROM customers_undonerefund r JOIN customers_visit v ON v.id = r.visit_id
+    WHERE r.undone_at >= '{since}' AND v.customer_id IS NOT NULL
+    UNION
     SELECT customer_id FROM customers_signal
     WHERE recorded_at >= '{since}' OR withdrawn_at >= '{since}'
        OR (occurred_on > '{last_day}' AND occurred_on <= '{on}')

@@ -94,6 +94,7 @@ class Classification(models.Model):
         indexes = [
             models.Index(fields=["group"], name="customers_classif_group"),
             models.Index(fields=["next_due_on"], name="customers_classif_due"),
+            models.Index(fields=["score"], name="customers_classif_score"),
         ]
 
     def __str__(self) -> str:

@@ -12,6 +12,7 @@ from customers.models.customer import Customer
 class Purpose(models.TextChoices):
     OFFERS = "offers", _("Offers")
     SURVEYS = "surveys", _("Surveys")
+    RECEIPTS = "receipts", _("Receipts")
 
 
 class Channel(models.TextChoices):

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from loyaltycrm.core.models import Store
+from loyaltycrm.lib.contacts import hidden_email
 
 if TYPE_CHECKING:
     from loyaltycrm.core.models import User
@@ -37,12 +38,17 @@ class CustomerQuerySet(models.QuerySet["Customer"]):
         """Those who stand for themselves: not the profiles that were merged into another."""
         return self.filter(merged_into__isnull=True)
 
+    def known(self) -> CustomerQuerySet:
+        """Those who stand for themselves and were not erased."""
+        return self.unmerged().filter(erased_at__isnull=True)
+
 
 class Customer(models.Model):
     """A person who buys; may have no name, no email and no phone.
 
     A profile that was found to be the same person as another is `merged_into` it while that merge stands, however many
-    merges lie between. It keeps its own details and owns nothing; whatever names it means the other (`current`).
+    merges lie between. It keeps its own details and owns nothing; whatever names it means the other (`current`). Of a
+    person who was erased (`erased_at`) nothing is left that tells who it was.
     """
 
     external_id = models.CharField(_("customer number"), max_length=64, unique=True)
@@ -61,6 +67,7 @@ class Customer(models.Model):
     merged_into = models.ForeignKey(
         "self", null=True, editable=False, on_delete=models.PROTECT, related_name="former", db_index=False
     )
+    erased_at = models.DateTimeField(null=True, editable=False)
     # The place in an alphabetical list: Ā among A and И among I in any database locale, the nameless last.
     sort_name = models.GeneratedField(
         expression=Case(
@@ -93,6 +100,11 @@ class Customer(models.Model):
             ),
             models.CheckConstraint(condition=~Q(external_id=""), name="customers_customer_has_number"),
             models.CheckConstraint(
+                condition=Q(erased_at__isnull=True)
+                | Q(first_name="", last_name="", email_key="", phone="", birthday__isnull=True, age_band=""),
+                name="customers_customer_erased_is_nobody",
+            ),
+            models.CheckConstraint(
                 condition=Q(merged_into__isnull=True) | ~Q(merged_into=F("id")),
                 name="customers_customer_merged_into_another",
             ),
@@ -118,6 +130,8 @@ class Customer(models.Model):
     @property
     def full_name(self) -> str:
         """The name to show: both names, or a neutral one with the customer's number."""
+        if self.erased_at is not None:
+            return str(_("Erased customer"))
         return " ".join(filter(None, [self.first_name, self.last_name])) or str(
             _("Customer %(number)s") % {"number": self.external_id}
         )
@@ -137,6 +151,11 @@ class Customer(models.Model):
     def masked_phone(self) -> str:
         """The phone with all but its last four digits hidden; blank without a phone."""
         return f"•• ••• {self.phone[-4:]}" if self.phone else ""
+
+    @property
+    def hidden_email(self) -> str:
+        """The address as it may stand on a screen that others can see; blank without one."""
+        return hidden_email(self.email)
 
     @property
     def masked_email(self) -> str:

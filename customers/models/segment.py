@@ -24,14 +24,15 @@ SHIPPED_NAMES = {
 
 class SegmentQuerySet(models.QuerySet["Segment"]):
     def for_staff(self, user: User) -> SegmentQuerySet:
-        """The own ones and the shared ones; not those that tell who came to a store that is not this person's."""
+        """The own ones and the shared ones; not those that tell who came to a store that is not this person's.
+
+        An own one that names a store its owner left is not there until the owner is of that store again.
+        """
         own = self.filter(Q(is_shared=True) | Q(owner=user))
         if user.sees_all_stores:
             return own
         stores = [str(pk) for pk in Store.objects.for_staff(user).values_list("pk", flat=True)]
-        return own.filter(
-            Q(definition__store__isnull=True) | Q(definition__store__values__contained_by=stores) | Q(owner=user)
-        )
+        return own.filter(Q(definition__store__isnull=True) | Q(definition__store__values__contained_by=stores))
 
     def kept(self) -> SegmentQuerySet:
         """Those that were not removed."""

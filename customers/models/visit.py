@@ -43,7 +43,10 @@ class VisitQuerySet(models.QuerySet["Visit"]):
 
 
 class Visit(models.Model):
-    """One receipt at a store. Without a customer it is anonymous and counts only in denominators."""
+    """One receipt at a store. Without a customer it is anonymous and counts only in denominators.
+
+    `first_recorded_at` is set where it took the place of a visit saved for somebody else: when that one was saved.
+    """
 
     # The indexes below begin with customer and store; each more is written by every sale.
     customer = models.ForeignKey(
@@ -67,6 +70,9 @@ class Visit(models.Model):
     recorded_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+"
     )
+    # When a sale without a customer was given to one; a till that sends it again still knows of none.
+    claimed_at = models.DateTimeField(null=True, blank=True)
+    first_recorded_at = models.DateTimeField(null=True)
     voided_at = models.DateTimeField(null=True, blank=True)
     voided_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
@@ -154,3 +160,64 @@ class Refund(models.Model):
 
     def __str__(self) -> str:
         return self.receipt_id
+
+
+class RefundLine(models.Model):
+    """What a refund gives back of one line of its receipt. A refund without any names no goods, only money."""
+
+    refund = models.ForeignKey(Refund, on_delete=models.PROTECT, related_name="lines", db_index=False)
+    line = models.ForeignKey(VisitLine, on_delete=models.PROTECT, related_name="returned")
+    quantity = models.DecimalField(_("quantity"), max_digits=12, decimal_places=3)
+    net_cents = models.BigIntegerField(_("given back"))
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["refund", "line"], name="customers_refund_names_a_line_once"),
+            models.CheckConstraint(condition=Q(quantity__gt=0), name="customers_refund_line_has_goods"),
+            models.CheckConstraint(condition=Q(net_cents__gte=0), name="customers_refund_line_gives_back"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.refund_id}/{self.line_id}"
+
+
+class UndoneRefund(models.Model):
+    """A refund typed by mistake and undone at the till: what it was, and who undid it. It counts nowhere.
+
+    `refund` is the number that its row had: its postings are named after it. `goods` are the lines that were said to
+    have come back: number, quantity, cents.
+    """
+
+    refund = models.BigIntegerField(unique=True)
+    visit = models.ForeignKey(Visit, on_delete=models.PROTECT, related_name="undone_refunds")
+    store = models.ForeignKey(Store, on_delete=models.PROTECT, related_name="+", db_index=False)
+    receipt_id = models.CharField(_("receipt number"), max_length=64)
+    receipt_key = models.CharField(max_length=64, editable=False)
+    occurred_at = models.DateTimeField(_("time"))
+    business_date = models.DateField(_("day"))
+    net_cents = models.BigIntegerField(_("given back"))
+    goods = models.JSONField(default=list)
+    recorded_at = models.DateTimeField()
+    recorded_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    undone_at = models.DateTimeField(default=timezone.now, db_index=True)
+    undone_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+
+    class Meta:
+        verbose_name = _("refund")
+        verbose_name_plural = _("refunds")
+        constraints = [
+            models.CheckConstraint(condition=Q(net_cents__gt=0), name="customers_undone_refund_gave_back"),
+        ]
+        indexes = [models.Index(fields=["store", "receipt_key"], name="customers_undone_refund_number")]
+
+    def __str__(self) -> str:
+        return self.receipt_id
+
+    @property
+    def returned(self) -> tuple[tuple[int, int], ...]:
+        """The number of each line that was said to have come back, and the cents given back for it."""
+        return tuple((number, cents) for number, _quantity, cents in self.goods)

@@ -63,7 +63,7 @@ def narrowed(customers: QuerySet[Customer], definition: Any, *, on: date | None 
 
 def members_of(definition: Any, *, on: date | None = None) -> QuerySet[Customer]:
     """Everyone whom a definition names: profiles merged into another are not asked."""
-    return narrowed(Customer.objects.unmerged(), definition, on=on)
+    return narrowed(Customer.objects.known(), definition, on=on)
 
 
 def in_words(definition: Any, wording: Wording | None = None) -> list[str]:

@@ -60,7 +60,7 @@ def test_unknown_is_no(nameless: Customer, ilze: Customer) -> None:
     assert mailable(nameless, ilze) == {"Ilze"}
     assert mailable(ilze, purpose=Purpose.SURVEYS) == set()
     assert mailable(ilze, channel=Channel.SMS) == set()
-    assert [one.since for one in preferences_of(nameless)] == [None, None, None]
+    assert [one.since for one in preferences_of(nameless)] == [None, None, None, None]
 
 
 @pytest.mark.django_db
@@ -144,6 +144,7 @@ def test_consent_events_are_never_changed(olga: Customer) -> None:
 def test_a_suppressed_address_gets_no_mail_on_any_profile(ilze: Customer, peteris: Customer, olga: Customer) -> None:
     assert mailable(ilze, peteris, olga) == {"Ilze", "Pēteris", "Ольга"}
     first = suppress_address(email=" LIEPAS@example.com ", reason="bounce", detail="550 no such user")
+    assert first is not None
     assert mailable(ilze, peteris, olga) == {"Ольга"}
     assert suppressed(["liepas@example.com", "olga@example.com"]) == {"liepas@example.com"}
     assert suppress_address(email="liepas@example.com", reason="complaint") == first

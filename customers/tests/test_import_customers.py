@@ -48,7 +48,7 @@ ANNA = {
     "consent_at": "2025-03-01",
     "age_band": "45-54",
     "household_size": "5+",
-    "birthday": "14.07.1980",
+    "birthday": "14.07.1948",
     "card": "4821-1",
 }
 BARE = {"customer_id": "B", "joined_on": "2025-03-01"}
@@ -75,7 +75,7 @@ def test_a_customer_with_everything(folder: Path) -> None:
     anna = Customer.objects.get()
     assert (anna.external_id, anna.full_name, anna.language) == ("00017", "Anna Bērziņa", "lv")
     assert (anna.email, anna.email_key) == ("Anna.Berzina@Example.com", "anna.berzina@example.com")
-    assert (anna.phone, anna.joined_on, anna.birthday) == ("+37126124821", date(2025, 3, 1), date(1980, 7, 14))
+    assert (anna.phone, anna.joined_on, anna.birthday) == ("+37126124821", date(2025, 3, 1), date(1948, 7, 14))
     assert (anna.age_band, anna.household_size) == ("45-54", 5)
     assert Identifier.objects.get().value == "48211"
     assert consent() == {"email": True, "sms": False}
@@ -146,6 +146,7 @@ REFUSED = {
     "no day of the calendar": ({"joined_on": "2025-02-29"}, "joined_on"),
     "a day to come": ({"joined_on": "2099-01-01"}, "joined_on"),
     "a birthday to come": ({"birthday": "2099-01-01"}, "birthday"),
+    "a birthday of nobody alive": ({"birthday": "1899-12-31"}, "birthday"),
     "perhaps": ({"consent_email": "maybe"}, "consent_email"),
     "a yes without a day": ({"consent_at": ""}, "consent_at"),
     "a yes to come": ({"consent_at": "2099-01-01"}, "consent_at"),

@@ -90,6 +90,21 @@ def test_merging_moves_the_places_and_undoing_gives_them_back(
     assert together(anna, olga)
 
 
+def test_who_was_merged_into_the_one_that_leaves_keeps_nobody_in_the_household(
+    anna: Customer, janis: Customer, olga: Customer, nameless: Customer, dace: User
+) -> None:
+    for other in (janis, olga, nameless):
+        link_household(customer=anna, other=other, reason="Told us", by=dace)
+    merge_customers(survivor=olga, merged=nameless, reason="One person", by=dace)
+    leave_household(member=place_of(olga), by=dace)
+    assert together(anna, janis)
+    assert household_of(olga) == []
+    merge_customers(survivor=janis, merged=olga, reason="One person", by=dace)
+    leave_household(member=place_of(janis), by=dace)
+    assert household_of(anna) == household_of(janis) == []
+    assert not HouseholdMember.objects.standing().exists()
+
+
 def test_the_page_puts_together_and_takes_apart(
     anna: Customer, olga: Customer, dace: User, signed_in: Callable[[User], Client]
 ) -> None:

@@ -47,7 +47,7 @@ def test_a_customer_is_added_with_what_was_said(desk: Client, dace: User) -> Non
     assert inga.birthday == date(1990, 11, 22)
     assert list(inga.identifiers.values_list("value", flat=True)) == ["00427777"]
     said = {one.key: one.given for one in preferences_of(inga)}
-    assert said == {"offers:email": True, "offers:sms": False, "surveys:email": False}
+    assert said == {"offers:email": True, "offers:sms": False, "surveys:email": False, "receipts:email": False}
     (event,) = inga.consent_events.all()
     assert (event.recorded_by, event.source, event.wording_version) == (dace, "profile", "desk 2026-11")
     assert AuditEvent.objects.filter(action="add customer", by=dace, subject_id=inga.pk).count() == 1
@@ -141,7 +141,12 @@ def test_consent_is_written_down_as_it_changes(anna: Customer, desk: Client, dac
     post(desk, path, **{"offers:email": "no", "surveys:email": "yes", "evidence": "Signed  the form"})
     assert ConsentEvent.objects.get(customer=anna, purpose="surveys").evidence == "Signed the form"
     said = {one.key: (one.given, one.since is not None) for one in preferences_of(anna)}
-    assert said == {"offers:email": (False, True), "offers:sms": (False, False), "surveys:email": (True, True)}
+    assert said == {
+        "offers:email": (False, True),
+        "offers:sms": (False, False),
+        "surveys:email": (True, True),
+        "receipts:email": (False, False),
+    }
     count = ConsentEvent.objects.count()
     post(desk, path, **{"offers:email": "no", "surveys:email": "yes"})
     assert ConsentEvent.objects.count() == count

@@ -66,7 +66,7 @@ def test_one_click_stops_the_list_that_the_link_names(
     assert "Location" not in answer
     assert not gets_offers(olga)
     said = {one.key: one.given for one in preferences_of(olga)}
-    assert said == {"offers:email": False, "offers:sms": False, "surveys:email": True}
+    assert said == {"offers:email": False, "offers:sms": False, "surveys:email": True, "receipts:email": False}
     event = ConsentEvent.objects.filter(customer=olga).latest("pk")
     assert (event.given, event.source, event.recorded_by) == (False, "unsubscribe", None)
 
@@ -128,7 +128,7 @@ def test_the_button_on_the_page_stops_it(olga: Customer, link: str, reader: Clie
 def test_another_list_can_be_stopped_and_only_that_one(olga: Customer, link: str, reader: Client) -> None:
     reader.post(link, {"stop": "surveys:email"})
     said = {one.key: one.given for one in preferences_of(olga)}
-    assert said == {"offers:email": True, "offers:sms": False, "surveys:email": False}
+    assert said == {"offers:email": True, "offers:sms": False, "surveys:email": False, "receipts:email": False}
     assert ConsentEvent.objects.filter(customer=olga).latest("pk").source == "preferences"
 
 
@@ -149,6 +149,7 @@ def test_whatever_is_posted_stops_the_named_list_and_starts_none(
         "offers:email": False,
         "offers:sms": False,
         "surveys:email": True,
+        "receipts:email": False,
     }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -14,9 +13,10 @@ from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
 from customers.actions.consent import unsubscribe, withdraw_consent
-from customers.models import ConsentEvent, Customer, UnsubscribeToken
+from customers.models import ConsentEvent, UnsubscribeToken
 from customers.queries import LISTS, customer_of_token, preferences_of
 from loyaltycrm.core.permissions import public
+from loyaltycrm.core.secret_pages import kept_secret, language_of_reader
 
 EVERYTHING = "all"
 
@@ -34,11 +34,7 @@ class Unsubscribe(View):
     http_method_names = ["get", "head", "post", "options"]
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        response = super().dispatch(request, *args, **kwargs)
-        response["Cache-Control"] = "no-store"
-        response["Referrer-Policy"] = "no-referrer"
-        response["X-Robots-Tag"] = "noindex"
-        return response
+        return kept_secret(super().dispatch(request, *args, **kwargs))
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         named = customer_of_token(token)
@@ -64,7 +60,7 @@ def _chosen(text: str, named: UnsubscribeToken) -> list[tuple[str, str]]:
 
 
 def _page(request: HttpRequest, named: UnsubscribeToken, *, stopped: list[tuple[str, str]]) -> HttpResponse:
-    language = _language_for(request, named.customer)
+    language = language_of_reader(request, named.customer.language)
     with translation.override(language):
         preferences = preferences_of(named.customer)
         context = {
@@ -83,9 +79,3 @@ def _page(request: HttpRequest, named: UnsubscribeToken, *, stopped: list[tuple[
 
 def _unknown(request: HttpRequest) -> HttpResponse:
     return render(request, "customers/public/unknown_link.html", status=404)
-
-
-def _language_for(request: HttpRequest, customer: Customer) -> str:
-    """The language chosen on this device with the switch, else the customer's own."""
-    chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
-    return chosen if chosen in dict(settings.LANGUAGES) else customer.language

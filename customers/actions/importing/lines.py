@@ -67,7 +67,7 @@ class LineImport:
     def __init__(self, run: ImportRun, path: Path) -> None:
         self._run = run
         self._stage = Stage("lines", _STAGED)
-        self.file = run.stage_file("lines", path, _shape(), self._stage)
+        self.file = run.stage_file("lines", path, shape(), self._stage)
         self._stage.index("receipt_key")
 
     def take(self) -> None:
@@ -88,7 +88,9 @@ class LineImport:
         if not self._run.dry_run:
             for first, last in chunks_of(stage):
                 _take({"first": first, "last": last})
-                self._run.progress(_("%(file)s: lines written") % {"file": self.file.table.path.name}, last)
+                self._run.progress(
+                    _("%(file)s: lines written") % {"file": self.file.table.path.name}, last, stage.last_taken
+                )
 
 
 @atomic_with_retry
@@ -113,7 +115,8 @@ def _take(span: Mapping[str, int]) -> None:
         crash_point("import.lines")
 
 
-def _shape() -> Shape:
+def shape() -> Shape:
+    """The columns of a file of lines and how each is read."""
     return Shape(
         cells={
             "receipt_id": cells.needed(cells.number_text(64)),

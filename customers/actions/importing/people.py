@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from customers.actions.consent import CLOCK_TOLERANCE
 from customers.actions.customers import index_customers
-from customers.models import ConsentEvent, Purpose
+from customers.erased import erased_sql
+from customers.models import ConsentEvent, MarkKind, Purpose
 from loyaltycrm.core import knobs
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.imports import ImportRun, RowRefused, Shape, Stage, chunks_of, unhurried
@@ -78,7 +80,7 @@ class CustomerImport:
     def __init__(self, run: ImportRun, path: Path) -> None:
         self._run = run
         self._stage = Stage("customers", _STAGED)
-        self._file = run.stage_file("customers", path, _shape(), self._stage)
+        self._file = run.stage_file("customers", path, shape(), self._stage)
         self._stage.index("external_id")
 
     def take(self, *, by: User | None) -> None:
@@ -93,13 +95,27 @@ class CustomerImport:
         _find_known(stage)
         _mark_unchanged(zone)
         for first, last in chunks_of(stage):
-            _take(first, last, zone, company.language)
-            self._run.progress(_("%(file)s: customers written") % {"file": self._file.table.path.name}, last)
+            _take(stage, first, last, zone, company.language)
+            self._count(first, last)
+            self._run.progress(
+                _("%(file)s: customers written") % {"file": self._file.table.path.name}, last, stage.last_taken
+            )
         with unhurried():
             audit.record("import customers", None, by=by, data=self._run.summary(self._file))
 
+    def _count(self, first: int, last: int) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                """SELECT count(*) FILTER (WHERE is_new IS NULL), count(*) FILTER (WHERE NOT is_new)
+                   FROM import_customers WHERE state = 'new' AND n BETWEEN %s AND %s""",
+                [first, last],
+            )
+            added, changed = cursor.fetchone()
+        self._run.brought.update({"new_customers": added, "changed_customers": changed})
 
-def _shape() -> Shape:
+
+def shape() -> Shape:
+    """The columns of a file of customers and how each is read."""
     language_codes = [code for code, _name in settings.LANGUAGES]
     country = str(knobs.value(knobs.PHONE_COUNTRY))
     return Shape(
@@ -116,7 +132,7 @@ def _shape() -> Shape:
             "consent_at": cells.optional(cells.moment),
             "age_band": cells.optional(cells.words(10)),
             "household_size": cells.optional(_household_size),
-            "birthday": cells.optional(cells.day),
+            "birthday": cells.optional(cells.birthday),
             "card": cells.optional(_card),
         },
         required=("customer_id", "joined_on"),
@@ -189,6 +205,7 @@ def _refuse_what_cannot_be(stage: Stage, today: date, zone: str) -> None:
         zone,
         timezone.now() + CLOCK_TOLERANCE,
     )
+    _refuse_erased(stage)
     stage.mark(
         "unchanged", f"d.n = s.n AND EXISTS (SELECT 1 FROM import_customers o WHERE {_SAME_AS_EARLIER})", also=_TWINS
     )
@@ -207,6 +224,30 @@ def _refuse_what_cannot_be(stage: Stage, today: date, zone: str) -> None:
         column="card",
         reason=_("Stands in this file twice for different customers. A card leads to one customer."),
     )
+
+
+def erased_before() -> str:
+    """Why a row of an erased person is not taken."""
+    return _("This person was erased at their wish. Remove the row; a person who comes back is added at the till.")
+
+
+def _refuse_erased(stage: Stage, *, first: int = 0, last: int | None = None) -> None:
+    """Refuse rows by which an erased person would come back; a customer who has that email or phone keeps it."""
+    within, span = "s.n >= %s::bigint AND (%s::bigint IS NULL OR s.n <= %s::bigint)", (first, last, last)
+    for kind, name, column in (
+        (MarkKind.NUMBER, "external_id", "customer_id"),
+        (MarkKind.CARD, "card", "card"),
+        (MarkKind.EMAIL, "email_key", "email"),
+        (MarkKind.PHONE, "phone", "phone"),
+    ):
+        is_erased, values = erased_sql(kind, f"s.{name}")
+        has_it = (
+            f" AND NOT EXISTS (SELECT FROM customers_customer k WHERE k.external_id = s.external_id"
+            f" AND k.{name} = s.{name})"
+            if name in ("email_key", "phone")
+            else ""
+        )
+        stage.refuse(column, erased_before(), f"{within} AND {is_erased}{has_it}", *span, *values)
 
 
 def _find_known(stage: Stage) -> None:
@@ -288,10 +329,17 @@ def _mark_unchanged(zone: str) -> None:
 
 
 @atomic_with_retry
-def _take(first: int, last: int, zone: str, language: str) -> None:
-    """Write one chunk of rows: customers, cards, consent, search terms."""
+def _take(stage: Stage, first: int, last: int, zone: str, language: str) -> None:
+    """Write one chunk of rows: customers, cards, consent, search terms. Who was erased meanwhile stays so."""
+    span = {"first": first, "last": last}
     with unhurried() as cursor:
-        span = {"first": first, "last": last}
+        cursor.execute(
+            """SELECT FROM customers_customer c JOIN import_customers s ON s.customer_id = c.id
+               WHERE s.state = 'new' AND s.n BETWEEN %(first)s AND %(last)s ORDER BY c.id FOR NO KEY UPDATE OF c""",
+            span,
+        )
+    _refuse_erased(stage, first=first, last=last)
+    with unhurried() as cursor:
         updates = ", ".join(f"{name} = coalesce(s.{name}, c.{name})" for name in _FACTS)
         cursor.execute(
             f"""UPDATE customers_customer c SET {updates} FROM import_customers s

@@ -24,7 +24,7 @@ def _build(row: Mapping[str, Any]) -> tuple[Any, ...]:
     return (row["product_id"], *(row.get(name) for name in _FACTS))
 
 
-_SHAPE: Final = Shape(
+SHAPE: Final = Shape(
     cells={
         "product_id": cells.needed(cells.number_text(64)),
         "department": cells.optional(cells.words(80)),
@@ -50,7 +50,7 @@ class ProductImport:
     def __init__(self, run: ImportRun, path: Path) -> None:
         self._run = run
         self._stage = Stage("products", {"product_number": "text", **dict.fromkeys(_FACTS, "text")})
-        self._file = run.stage_file("products", path, _SHAPE, self._stage)
+        self._file = run.stage_file("products", path, SHAPE, self._stage)
         self._stage.index("product_number")
 
     def take(self, *, by: User | None) -> None:
@@ -66,14 +66,17 @@ class ProductImport:
         )
         stage.mark("unchanged", f"p.product_id = s.product_number AND NOT ({_DIFFERS})", also="customers_product p")
         for first, last in chunks_of(stage):
-            _take({"first": first, "last": last})
-            self._run.progress(_("%(file)s: products written") % {"file": self._file.table.path.name}, last)
+            self._run.brought["products"] += _take({"first": first, "last": last})
+            self._run.progress(
+                _("%(file)s: products written") % {"file": self._file.table.path.name}, last, stage.last_taken
+            )
         with unhurried():
             audit.record("import products", None, by=by, data=self._run.summary(self._file))
 
 
 @atomic_with_retry
-def _take(span: Mapping[str, int]) -> None:
+def _take(span: Mapping[str, int]) -> int:
+    """Write a chunk of rows; return how many products are new or changed."""
     with unhurried() as cursor:
         names = ", ".join(_FACTS)
         blank = ", ".join(f"coalesce({name}, '')" for name in _FACTS)
@@ -83,6 +86,7 @@ def _take(span: Mapping[str, int]) -> None:
                 WHERE p.product_id = s.product_number AND s.state = 'new' AND s.n BETWEEN %(first)s AND %(last)s""",
             span,
         )
+        changed = cursor.rowcount
         cursor.execute(
             f"""INSERT INTO customers_product (product_id, {names})
                 SELECT product_number, {blank} FROM import_products s
@@ -90,3 +94,4 @@ def _take(span: Mapping[str, int]) -> None:
                 ORDER BY s.n ON CONFLICT (product_id) DO NOTHING""",
             span,
         )
+        return int(changed + cursor.rowcount)

@@ -169,6 +169,11 @@ def unknown_customer() -> str:
     return _("There is no customer with this number. Import the customer first, or leave it blank.")
 
 
+def erased_customer() -> str:
+    """What to do about the number of a person who was erased."""
+    return _("This customer was erased at their wish. Leave the number blank, so that the receipt counts as nobody's.")
+
+
 def refund_refusals() -> list[tuple[str, Any, str]]:
     """Column, reason and condition of what a refund cannot be, in the order in which they are looked at."""
     sale = "(SELECT {} FROM customers_visit v WHERE v.id = s.visit_id)"
@@ -196,6 +201,12 @@ def refund_refusals() -> list[tuple[str, Any, str]]:
             "refund_of",
             _("The receipt was undone. Nothing is left to give back."),
             f"{sale.format('v.voided_at')} IS NOT NULL",
+        ),
+        (
+            "receipt_id",
+            _("This refund was undone at the till. Leave it out."),
+            """EXISTS (SELECT 1 FROM customers_undonerefund u WHERE u.visit_id = s.visit_id
+                AND u.receipt_key = s.receipt_key AND u.net_cents = s.net_cents)""",
         ),
         (
             "purchased_at",

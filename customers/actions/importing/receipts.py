@@ -16,9 +16,10 @@ from django.utils.translation import gettext as _
 
 from customers.actions.importing import receipt_sql as sql
 from customers.actions.visits import CLOCK_TOLERANCE, receipt_key
-from customers.models import PaymentMethod, Visit, VisitChannel
+from customers.erased import erased_sql
+from customers.models import MarkKind, PaymentMethod, Visit, VisitChannel
 from loyaltycrm.core.actions import audit
-from loyaltycrm.core.imports import ImportRun, RowRefused, Shape, Stage, unhurried
+from loyaltycrm.core.imports import ImportedFile, ImportRun, RowRefused, Shape, Stage, unhurried
 from loyaltycrm.core.models import Company, Store, User
 from loyaltycrm.lib import cells
 from loyaltycrm.lib.time_zones import Seen, zone_of
@@ -65,14 +66,16 @@ def key_of(text: str) -> str:
 
 
 class ReceiptImport:
-    """The receipts of one file of purchases and perhaps one of refunds, staged when made."""
+    """The receipts of a file of purchases and of one of refunds, staged when made; either may be missing."""
 
-    def __init__(self, run: ImportRun, *, purchases: Path, refunds: Path | None) -> None:
+    def __init__(self, run: ImportRun, *, purchases: Path | None, refunds: Path | None) -> None:
         self._run = run
         self.stage = Stage("receipts", _STAGED)
-        self.files = [run.stage_file("purchases", purchases, _shape(only_refunds=False), self.stage)]
+        self.files: list[ImportedFile] = []
+        if purchases is not None:
+            self.files.append(run.stage_file("purchases", purchases, shape(), self.stage))
         if refunds is not None:
-            self.files.append(run.stage_file("refunds", refunds, _shape(only_refunds=True), self.stage))
+            self.files.append(run.stage_file("refunds", refunds, shape(only_refunds=True), self.stage))
 
     def adopt_calendar(self, *, by: User | None) -> Company:
         """Give an installation without visits the currency and the time zone of the file; return the company.
@@ -117,6 +120,7 @@ class ReceiptImport:
         with unhurried() as cursor:
             cursor.execute(sql.SETTLE, {"forced": self._run.time_zone, **self._new_stores(company)})
         stage.index("receipt_key")
+        self._refuse_erased()
         stage.refuse("customer_id", sql.unknown_customer(), "s.customer_no <> '' AND s.customer_id IS NULL")
         stage.refuse(
             "currency",
@@ -135,12 +139,27 @@ class ReceiptImport:
         stage.mark("conflict", "d.n = s.n", also=sql.TWINS, column="receipt_id", reason=twice)
         self.compare()
 
+    def _refuse_erased(self, chunk: int | None = None) -> None:
+        """Refuse receipts of people who were erased, before this import or while it runs; of one chunk, or of all."""
+        is_erased, keys = erased_sql(MarkKind.NUMBER, "s.customer_no")
+        only = "(%s::bigint IS NULL OR s.chunk = %s)"
+        self.stage.refuse("customer_id", sql.erased_customer(), f"{only} AND {is_erased}", chunk, chunk, *keys)
+
+    def refuse_other_stores(self, *, by: User | None) -> None:
+        """Refuse receipts of stores that are not this person's; the system itself and admins import for all."""
+        if by is None or by.sees_all_stores:
+            return
+        own = [store.code.upper() for store in Store.objects.for_staff(by)]
+        words = _("Is no store of yours. Ask an admin to import it.")
+        self.stage.refuse("store_id", words, "upper(s.store_code) <> ALL(%s::text[])", own)
+
     def compare(self, chunk: int | None = None) -> None:
         """Tell new rows from known ones and find the receipt of each refund; of one chunk, or of all."""
         values = {"chunk": chunk, "differs": _("Is known with another value here; what is known stays as it is.")}
         stage, only = self.stage, "(%s::bigint IS NULL OR s.chunk = %s)"
         with unhurried() as cursor:
             if chunk is not None:
+                self._refuse_erased(chunk)
                 cursor.execute(sql.FOLLOW_MERGES, values)
             for statement in (sql.KNOWN_SALES, sql.KNOWN_REFUNDS):
                 cursor.execute(statement, values)
@@ -170,6 +189,7 @@ class ReceiptImport:
             for code, zone in zip(stores["codes"], stores["zones"], strict=True):
                 store = Store.objects.create(code=code, name=code, time_zone=zone)
                 audit.record("add store", store, by=by, data={"code": code, "from": "import"})
+                self._run.brought["new_stores"] += 1
 
     def _new_stores(self, company: Company) -> dict[str, list[str]]:
         """Codes that no store has, and the zone that the receipts of each fit, the company's first."""
@@ -209,7 +229,8 @@ def write_refunds(chunk: int, rows: list[int], *, by: User | None) -> None:
             raise RowsTaken
 
 
-def _shape(*, only_refunds: bool) -> Shape:
+def shape(*, only_refunds: bool = False) -> Shape:
+    """The columns of a file of receipts, or of one where all of them are refunds, and how each is read."""
     methods = [method for method in PaymentMethod.values if method]
     return Shape(
         cells={
