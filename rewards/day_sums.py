@@ -35,7 +35,9 @@ _LOTS_OF_A_DAY: Final = f"""
         LEFT JOIN rewards_lot f ON f.id = l.continues_id LEFT JOIN rewards_posting r ON r.id = p.reverses_id
         WHERE {{postings}} AND l.idle_days IS {{idle}}
         UNION ALL
-        SELECT p.business_date, CASE WHEN u.points < 0 THEN coalesce(r.kind, 'other') ELSE p.kind END, {_LOT}, -u.points
+        SELECT p.business_date, CASE WHEN u.points < 0 THEN coalesce(r.kind, 'other')
+            WHEN p.kind = 'undo' THEN (SELECT o.kind FROM rewards_posting o WHERE o.id = r.reverses_id)
+            ELSE p.kind END, {_LOT}, -u.points
         FROM rewards_posting p JOIN rewards_lotuse u ON u.posting_id = p.id JOIN rewards_lot l ON l.id = u.lot_id
         LEFT JOIN rewards_lot f ON f.id = l.continues_id LEFT JOIN rewards_posting r ON r.id = p.reverses_id
         WHERE {{postings}} AND l.idle_days IS {{idle}}) AS moved

@@ -12,7 +12,8 @@ from django.db import connection
 
 from rewards.tiers import Unit
 
-# A visit taken back never counts, nor do points that it earned; a refund counts on its own day. `but` are left out.
+# A visit taken back never counts, nor do points that it earned; a refund counts on its own day, an undone one never.
+# `but` are left out.
 _STATEMENTS: Final[dict[Unit, str]] = {
     "net_spend": """
         SELECT customer_id, business_date AS day, occurred_at AS at, net_cents AS amount FROM customers_visit
@@ -33,6 +34,7 @@ _STATEMENTS: Final[dict[Unit, str]] = {
         SELECT v.customer_id, p.business_date AS day, p.occurred_at AS at,
                CASE WHEN p.kind = 'earn' THEN p.points ELSE -p.points END AS amount
         FROM customers_visit v JOIN rewards_posting p ON p.visit_id = v.id AND p.kind IN ('earn', 'take_back')
+            AND NOT EXISTS (SELECT FROM rewards_posting u WHERE u.reverses_id = p.id AND u.kind = 'undo')
         WHERE v.customer_id = ANY(%(ids)s::bigint[]) AND v.voided_at IS NULL AND v.id <> ALL(%(but)s::bigint[])
         UNION ALL
         SELECT a.customer_id, p.business_date, p.occurred_at, p.points FROM rewards_account a

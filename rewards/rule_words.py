@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import time
-from decimal import Decimal
-from fractions import Fraction
 
 from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext as _
@@ -14,8 +12,9 @@ from django.utils.translation import ngettext
 
 from customers.models import PaymentMethod, VisitChannel
 from loyaltycrm.core.models import Store
-from loyaltycrm.lib.formats import EN_DASH, clock, decimal_number, money, number, points, short_date
+from loyaltycrm.lib.formats import EN_DASH, clock, money, points, short_date
 from loyaltycrm.lib.translated import pick
+from rewards.benefits.words import factor_in_words
 from rewards.models import Partner
 from rewards.programme.earning_rules import Bonus, EarningRule, PerAmount, When
 
@@ -63,16 +62,6 @@ def gives_in_words(rule: EarningRule, terms: Terms) -> str:
     else:
         what = _("The points from the rules above ×%(factor)s.") % {"factor": factor_in_words(gives.factor)}
     return _("%(name)s: %(what)s") % {"name": pick(rule.names), "what": what}
-
-
-def factor_in_words(factor: Fraction) -> str:
-    """A multiplier as people read it: 2, 1.5, or 4/3 where no short decimal is exact."""
-    if factor.denominator == 1:
-        return number(factor.numerator)
-    for places in (1, 2, 3):
-        if 10**places % factor.denominator == 0:
-            return decimal_number(Decimal(factor.numerator) / Decimal(factor.denominator), places)
-    return f"{factor.numerator}/{factor.denominator}"
 
 
 def conditions_in_words(rule: EarningRule, terms: Terms) -> list[str]:

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Literal
 
 from rewards.programme import Programme, Programmes
+from rewards.programme.schema import CalendarYear, Trailing
 
 Unit = Literal["net_spend", "earned_points", "visits"]
 Amounts = Mapping[str, int]
@@ -53,8 +55,51 @@ def tier_history(by_day: ByDay, programmes: Programmes, through: date) -> TierHi
     `by_day` says for each unit that a version qualifies on what each shop-local day brought: net cents paid less
     cents refunded that day, points earned less taken back, visits less those refunded in full.
     """
+    return _always_lowest(by_day, programmes, through) or _walked_history(by_day, programmes, through)
+
+
+def _walked_history(by_day: ByDay, programmes: Programmes, through: date) -> TierHistory:
     walk = walked(by_day, programmes, through)
     return TierHistory(walk.steps, walk.tier, walk.qualifying(through), walk.next_review_on)
+
+
+def _always_lowest(by_day: ByDay, programmes: Programmes, through: date) -> TierHistory | None:
+    """The history of whoever never brought enough in all to leave the lowest rank; None for anybody else.
+
+    What the walk would say, without going through the days one by one.
+    """
+    lowest, reached_by = _lowest_rank(programmes)
+    if lowest is None or any(
+        sum(amount for amount in by_day.get(unit, {}).values() if amount > 0) >= least
+        for unit, least in reached_by.items()
+    ):
+        return None
+    days = {day for amounts in by_day.values() for day in amounts}
+    if days and max(days) > through:
+        return None
+    tiers = programmes.at(through).rules.tiers
+    first = _first_of_window(tiers.window, through)
+    turns = [day for day in programmes.starts if day > through]
+    for span in _spans_of(programmes):
+        within = [day for day in days if day > _days_before(through, span)]
+        if within:
+            turns.append(min(within) + timedelta(days=span))
+    if _has_years(programmes) and any(day.year == through.year for day in days):
+        turns.append(date(through.year + 1, 1, 1))
+    held = sum(amount for day, amount in by_day.get(tiers.qualify_on, {}).items() if first <= day <= through)
+    return TierHistory([], lowest, held, min(turns, default=None))
+
+
+@lru_cache(maxsize=16)
+def _lowest_rank(programmes: Programmes) -> tuple[str | None, dict[Unit, int]]:
+    """The lowest rank, where all versions have the same, and from how much of each unit on there is another."""
+    lowest = {version.tier_keys[0] for version in programmes.all}
+    reached_by: dict[Unit, int] = {}
+    for version in programmes.all:
+        tiers = version.rules.tiers
+        for level in tiers.levels[1:]:
+            reached_by[tiers.qualify_on] = min(level.threshold, reached_by.get(tiers.qualify_on, level.threshold))
+    return (lowest.pop() if len(lowest) == 1 else None), reached_by
 
 
 def outlook(walk: TierWalk) -> Outlook | None:
@@ -90,9 +135,8 @@ class TierWalk:
         self._turning: list[date] = list(programmes.starts)
         self._fall_on: date | None = None
         self._latest = date.min
-        windows = [version.rules.tiers.window for version in programmes.all]
-        self._spans = sorted({window.days for window in windows if window.kind == "trailing"})
-        self._has_years = any(window.kind == "calendar_year" for window in windows)
+        self._spans = _spans_of(programmes)
+        self._has_years = _has_years(programmes)
 
     def add(self, day: date, amounts: Amounts) -> None:
         """What a day brought, more of it, or less. Days come in their order; one that is late counts with the last."""
@@ -131,8 +175,7 @@ class TierWalk:
     def qualifying(self, day: date) -> int:
         """What the window of the version in force holds on a day."""
         tiers = self.programmes.at(day).rules.tiers
-        window = tiers.window
-        first = date(day.year, 1, 1) if window.kind == "calendar_year" else _days_before(day, window.days - 1)
+        first = _first_of_window(tiers.window, day)
         days = self._days.get(tiers.qualify_on, [])
         totals = self._totals.get(tiers.qualify_on, [])
         upto, before = bisect.bisect_right(days, day), bisect.bisect_left(days, first)
@@ -173,6 +216,21 @@ class TierWalk:
         if before != reached:
             self.steps.append(TierStep(day, before, reached, qualifying, programme.version_id))
         self.tier = reached
+
+
+def _first_of_window(window: Trailing | CalendarYear, day: date) -> date:
+    return date(day.year, 1, 1) if window.kind == "calendar_year" else _days_before(day, window.days - 1)
+
+
+@lru_cache(maxsize=16)
+def _spans_of(programmes: Programmes) -> list[int]:
+    windows = [version.rules.tiers.window for version in programmes.all]
+    return sorted({window.days for window in windows if window.kind == "trailing"})
+
+
+@lru_cache(maxsize=16)
+def _has_years(programmes: Programmes) -> bool:
+    return any(version.rules.tiers.window.kind == "calendar_year" for version in programmes.all)
 
 
 def end_of_review(day: date, review: str) -> date:

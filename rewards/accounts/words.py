@@ -62,6 +62,14 @@ _LINES: Final[dict[Kind, tuple[object, object]]] = {
         _("Taken back after refunds"),
         _("What refunded and undone visits had earned."),
     ),
+    (PostingKind.UNDO, AccountKind.ISSUED): (
+        _("Refunds undone, points returned"),
+        _("Points that a refund had taken back and that returned to customers, because the refund was undone."),
+    ),
+    (PostingKind.UNDO, AccountKind.REDEEMED): (
+        _("Refunds undone, points used again"),
+        _("Used points that a refund had given back and that are used again, because the refund was undone."),
+    ),
     (PostingKind.TAKE_BACK, AccountKind.PARTNER): (
         _("Taken back for partners"),
         _("What refunded purchases at partners had earned."),
@@ -74,6 +82,10 @@ _LINES: Final[dict[Kind, tuple[object, object]]] = {
     ("move_debt", AccountKind.CUSTOMER): (
         _("Arrears moved by merging customers"),
         _("What one account of a person owed, now owed by the other: the sum stays."),
+    ),
+    (PostingKind.CLOSE, AccountKind.CLOSED): (
+        _("Closed accounts"),
+        _("What customers held or owed when they were erased, and what late refunds brought after that."),
     ),
     (PostingKind.ADJUST, AccountKind.ADJUSTED): (
         _("Adjusted by hand"),

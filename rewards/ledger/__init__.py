@@ -4,6 +4,7 @@
 """
 
 from rewards.ledger.adjusting import Adjusted, OpenedWith, ReversedAdjustment, reversal_of
+from rewards.ledger.closing import Closed
 from rewards.ledger.events import (
     Event,
     GaveGoodwill,
@@ -11,23 +12,36 @@ from rewards.ledger.events import (
     Sold,
     TookGoodwillBack,
     UndidRedemption,
+    UndidRefund,
     UndidVisit,
     UsedPoints,
     in_order,
 )
-from rewards.ledger.merges import is_of, load_settlements
+from rewards.ledger.merges import is_of, load_moved, load_settlements
 from rewards.ledger.moving import Merged, Unmerged, merge_accounts, undo_merge
 from rewards.ledger.partners import EarnedAtPartner, GaveBackAtPartner, TookBackAtPartner, UsedAtPartner
+from rewards.ledger.plain import assumed, plain_sale_parts
 from rewards.ledger.replay import BelowMinimum, NotAllowed, NotAStep, NotEnoughPoints, Replayed, replay, sweep
 from rewards.ledger.state import AccountState, Entry, LotState
-from rewards.ledger.store import AccountMerged, OpenAccount, load_states, lock_accounts, open_account, open_for_sale
+from rewards.ledger.store import (
+    AccountClosed,
+    AccountMerged,
+    OpenAccount,
+    load_states,
+    lock_accounts,
+    open_account,
+    open_for_sale,
+)
+from rewards.ledger.undoing import moved_by, what_builds_on
 from rewards.ledger.writing import write, write_with
 
 __all__ = [
+    "AccountClosed",
     "AccountMerged",
     "AccountState",
     "Adjusted",
     "BelowMinimum",
+    "Closed",
     "EarnedAtPartner",
     "Entry",
     "Event",
@@ -47,22 +61,28 @@ __all__ = [
     "TookBackAtPartner",
     "TookGoodwillBack",
     "UndidRedemption",
+    "UndidRefund",
     "UndidVisit",
     "Unmerged",
     "UsedAtPartner",
     "UsedPoints",
+    "assumed",
     "in_order",
     "is_of",
+    "load_moved",
     "load_settlements",
     "load_states",
     "lock_accounts",
     "merge_accounts",
+    "moved_by",
     "open_account",
     "open_for_sale",
+    "plain_sale_parts",
     "replay",
     "reversal_of",
     "sweep",
     "undo_merge",
+    "what_builds_on",
     "write",
     "write_with",
 ]

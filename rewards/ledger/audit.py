@@ -16,6 +16,13 @@ from rewards.ledger.recheck_sums import LOTS_THAT_DIFFER, POINTS_THAT_DIFFER
 from rewards.programme import read_programmes
 
 ACCOUNTS_PER_BATCH = 500
+POSTINGS_PER_BATCH = 10_000
+_POSTINGS_OF_CUSTOMERS = """
+    SELECT a.customer_id, coalesce(m.postings, 0) FROM rewards_account a LEFT JOIN (
+        SELECT account_id, count(*) AS postings FROM (
+            SELECT destination_id AS account_id FROM rewards_posting UNION ALL SELECT source_id FROM rewards_posting) p
+        GROUP BY account_id) m ON m.account_id = a.id
+    WHERE a.customer_id IS NOT NULL ORDER BY a.customer_id"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +56,10 @@ _RULES = [
                ('adjust', 'adjusted', 'customer'), ('adjust', 'customer', 'adjusted'),
                ('take_back', 'customer', 'adjusted'), ('give_back', 'adjusted', 'customer'),
                ('opening', 'opening', 'customer'), ('expire', 'customer', 'lapsed'),
+               ('undo', 'issued', 'customer'), ('undo', 'customer', 'redeemed'),
                ('earn', 'partner', 'customer'), ('redeem', 'customer', 'partner'),
                ('take_back', 'customer', 'partner'), ('give_back', 'partner', 'customer'),
+               ('close', 'customer', 'closed'), ('close', 'closed', 'customer'),
                ('move', 'customer', 'customer'), ('move_debt', 'customer', 'customer'))""",
     ),
     _Rule(
@@ -83,12 +92,14 @@ _RULES = [
         "arrears are never negative and are the sum of what postings added and repaid",
         "rewards_account",
         """SELECT a.id, format('arrears %s, postings %s', a.arrears, coalesce(sum(m.change), 0))
-           FROM rewards_account a LEFT JOIN rewards_posting p ON a.id IN (p.source_id, p.destination_id)
-           CROSS JOIN LATERAL (SELECT CASE
-               WHEN p.kind = 'move_debt' AND a.id = p.destination_id THEN -p.arrears_change
-               WHEN p.kind = 'move' AND (a.id = p.source_id) <> (p.arrears_change > 0) THEN 0
-               ELSE p.arrears_change END) AS m(change)
-           WHERE a.kind = 'customer' AND (a.arrears <> 0 OR p.arrears_change <> 0)
+           FROM rewards_account a LEFT JOIN (
+               SELECT destination_id AS account_id, CASE kind WHEN 'move_debt' THEN -arrears_change
+                   WHEN 'move' THEN least(arrears_change, 0) ELSE arrears_change END AS change
+               FROM rewards_posting WHERE arrears_change <> 0
+               UNION ALL
+               SELECT source_id, CASE kind WHEN 'move' THEN greatest(arrears_change, 0) ELSE arrears_change END
+               FROM rewards_posting WHERE arrears_change <> 0) m ON m.account_id = a.id
+           WHERE a.kind = 'customer'
            GROUP BY a.id HAVING a.arrears < 0 OR a.arrears <> coalesce(sum(m.change), 0)""",
     ),
     _Rule(
@@ -117,24 +128,28 @@ _RULES = [
            LEFT JOIN (SELECT posting_id, sum(points) AS points FROM rewards_lot GROUP BY 1) l ON l.posting_id = p.id
            LEFT JOIN (SELECT posting_id, -sum(least(points, 0)) AS refilled, sum(greatest(points, 0)) AS repaid
                       FROM rewards_lotuse GROUP BY 1) u ON u.posting_id = p.id
-           WHERE p.kind NOT IN ('move', 'move_debt') AND (p.points <> coalesce(l.points, 0) + coalesce(u.refilled, 0)
+           WHERE p.kind NOT IN ('move', 'move_debt', 'undo')
+              AND (p.points <> coalesce(l.points, 0) + coalesce(u.refilled, 0)
               OR -p.arrears_change <> coalesce(u.repaid, 0))""",
     ),
     _Rule(
         "a posting of a merge takes from one customer's lots or arrears what it adds to the other's",
         "rewards_posting",
-        """SELECT p.id, format('%s: %s points, taken %s, opened %s, repaid %s, arrears %s', p.reference, p.points,
-                               taken.points, opened.points, repaid.points, p.arrears_change)
-           FROM rewards_posting p, LATERAL (
-               SELECT coalesce(sum(u.points), 0) AS points FROM rewards_lotuse u JOIN rewards_lot l ON l.id = u.lot_id
-               WHERE u.posting_id = p.id AND l.account_id = p.source_id) taken, LATERAL (
-               SELECT coalesce(sum(u.points), 0) AS points FROM rewards_lotuse u JOIN rewards_lot l ON l.id = u.lot_id
-               WHERE u.posting_id = p.id AND l.account_id = p.destination_id) repaid, LATERAL (
-               SELECT coalesce(sum(l.points), 0) AS points FROM rewards_lot l WHERE l.posting_id = p.id) opened
-           WHERE p.kind IN ('move', 'move_debt') AND NOT CASE p.kind
-               WHEN 'move' THEN opened.points = p.points AND taken.points + greatest(p.arrears_change, 0) = p.points
-                   AND repaid.points = -least(p.arrears_change, 0)
-               ELSE p.arrears_change = p.points AND (taken.points, repaid.points, opened.points) = (0, 0, 0) END""",
+        """WITH moved AS MATERIALIZED (SELECT * FROM rewards_posting WHERE kind IN ('move', 'move_debt')), used AS (
+               SELECT u.posting_id, sum(u.points) FILTER (WHERE l.account_id = m.source_id) AS taken,
+                   sum(u.points) FILTER (WHERE l.account_id = m.destination_id) AS repaid
+               FROM moved m JOIN rewards_lotuse u ON u.posting_id = m.id JOIN rewards_lot l ON l.id = u.lot_id
+               GROUP BY u.posting_id), opened AS (
+               SELECT posting_id, sum(points) AS points FROM rewards_lot GROUP BY posting_id), sums AS (
+               SELECT p.*, coalesce(u.taken, 0) AS taken, coalesce(u.repaid, 0) AS repaid,
+                   coalesce(o.points, 0) AS opened
+               FROM moved p LEFT JOIN used u ON u.posting_id = p.id LEFT JOIN opened o ON o.posting_id = p.id)
+           SELECT id, format('%s: %s points, taken %s, opened %s, repaid %s, arrears %s', reference, points, taken,
+                             opened, repaid, arrears_change)
+           FROM sums WHERE NOT CASE kind
+               WHEN 'move' THEN opened = points AND taken + greatest(arrears_change, 0) = points
+                   AND repaid = -least(arrears_change, 0)
+               ELSE arrears_change = points AND (taken, repaid, opened) = (0, 0, 0) END""",
     ),
     _Rule(
         "the account of a customer merged into another is empty and belongs with the other's",
@@ -144,6 +159,13 @@ _RULES = [
            LEFT JOIN rewards_account s ON s.id = a.merged_into_id
            WHERE s.customer_id IS DISTINCT FROM c.merged_into_id
               OR (a.merged_into_id IS NOT NULL AND (a.book_balance, a.arrears) <> (0, 0))""",
+    ),
+    _Rule(
+        "the account of a customer is closed when the person was erased, and only then",
+        "rewards_account",
+        """SELECT a.id, format('customer %s, closed %s, erased %s', a.customer_id, a.closed_at, c.erased_at)
+           FROM rewards_account a JOIN customers_customer c ON c.id = a.customer_id
+           WHERE (a.closed_at IS NULL) <> (c.erased_at IS NULL)""",
     ),
     _Rule(
         "lots and their uses belong to the account of the posting",
@@ -211,13 +233,29 @@ _RULES = [
                WHEN 'give_back' THEN o.id IS NULL OR (o.source_id <> p.destination_id
                    AND NOT EXISTS (SELECT 1 FROM rewards_accountmerge m
                        WHERE m.survivor_id = p.destination_id AND o.source_id = ANY(m.family)))
-               ELSE o.id IS NOT NULL END OR o.kind IN ('give_back', 'take_back')""",
+               WHEN 'undo' THEN coalesce(o.kind NOT IN ('give_back', 'take_back') OR NOT o.reference ^@ 'refund:', TRUE)
+               ELSE o.id IS NOT NULL END OR (o.kind IN ('give_back', 'take_back') AND p.kind <> 'undo')""",
+    ),
+    _Rule(
+        "an undone refund is the opposite of the refund: in points, accounts, arrears and lots",
+        "rewards_posting",
+        """SELECT p.id, format('%s: %s points, arrears %s, the refund %s and %s', p.reference, p.points,
+                               p.arrears_change, o.points, o.arrears_change)
+           FROM rewards_posting p JOIN rewards_posting o ON o.id = p.reverses_id WHERE p.kind = 'undo'
+             AND ((p.source_id, p.destination_id, p.points, p.arrears_change)
+                  <> (o.destination_id, o.source_id, o.points, -o.arrears_change)
+               OR EXISTS (
+                  SELECT lot_id FROM (
+                      SELECT lot_id, points FROM rewards_lotuse WHERE posting_id IN (p.id, o.id)
+                      UNION ALL SELECT id, -points FROM rewards_lot WHERE posting_id = o.id) moved
+                  GROUP BY lot_id HAVING sum(points) <> 0))""",
     ),
     _Rule(
         "reversals never exceed what they reverse",
         "rewards_posting",
         """SELECT o.id, format('%s: %s points, %s reversed', o.reference, o.points, sum(r.points))
            FROM rewards_posting o JOIN rewards_posting r ON r.reverses_id = o.id
+           WHERE NOT EXISTS (SELECT FROM rewards_posting u WHERE u.reverses_id = r.id AND u.kind = 'undo')
            GROUP BY o.id HAVING sum(r.points) > o.points""",
     ),
     _Rule(
@@ -266,17 +304,23 @@ _BY_REPLAY = {
 
 def _replayed() -> Iterator[tuple[str, int, str]]:
     programmes = read_programmes()
-    last = 0
-    while True:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                """SELECT customer_id FROM rewards_account WHERE customer_id > %s::bigint
-                   ORDER BY customer_id LIMIT %s::int""",
-                [last, ACCOUNTS_PER_BATCH],
-            )
-            customers = [row[0] for row in cursor.fetchall()]
-        if not customers:
-            return
-        last = customers[-1]
+    for customers in _batches():
         yield from differences(customers, programmes)
         yield from facts_that_differ(customers, programmes)
+
+
+def _batches() -> Iterator[list[int]]:
+    """All customers with an account, so many at a time as their postings allow: one may have as many as a thousand
+    others."""
+    batch: list[int] = []
+    postings = 0
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(_POSTINGS_OF_CUSTOMERS)
+        for customer, count in cursor:
+            if batch and (postings + count > POSTINGS_PER_BATCH or len(batch) == ACCOUNTS_PER_BATCH):
+                yield batch
+                batch, postings = [], 0
+            batch.append(customer)
+            postings += count
+    if batch:
+        yield batch

@@ -29,11 +29,15 @@ class Sold(Event):
 
 @dataclass(frozen=True, slots=True)
 class GaveMoneyBack(Event):
-    """A refund on an earlier visit, positive cents. `reference` is `refund:<id>`."""
+    """A refund on an earlier visit, positive cents. `reference` is `refund:<id>`.
+
+    `lines` are the numbers of the lines that came back, each with its cents; without any, all goods in proportion.
+    """
 
     visit: Hashable
     receipt_key: str
     net_cents: int
+    lines: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,19 @@ class UndidVisit(Event):
     """A visit undone whole: points it earned go, points used on it come back. `reference` is `undo:visit:<id>`."""
 
     visit: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class UndidRefund(Event):
+    """A refund typed by mistake and undone: it was never made. `reference` is `undo:refund:<id>`.
+
+    `origin` is the reference of the refund; its cents and lines are as they were given with it.
+    """
+
+    visit: Hashable
+    origin: str
+    net_cents: int
+    lines: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

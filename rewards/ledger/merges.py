@@ -31,6 +31,12 @@ def load_settlements(merge_id: int, states: dict[int, AccountState]) -> list[Set
     return found
 
 
+def load_moved(merge: AccountMerge) -> frozenset[int]:
+    """The numbers of the lots that first held what a merge moved to the survivor."""
+    opened = Lot.objects.filter(account=merge.survivor_id, posting__reference__startswith=f"merge:{merge.pk}:")
+    return frozenset(first for first in opened.values_list("continues", flat=True).distinct() if first is not None)
+
+
 def is_of(posting: Posting, state: AccountState) -> bool:
     """Whether a posting is of this account, or of one that a merge ever joined it with: a retry may name either."""
     ends = (posting.source_id, posting.destination_id)

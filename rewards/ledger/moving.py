@@ -26,12 +26,19 @@ class Merged(Event):
 class Unmerged(Event):
     """A merge undone. `reference` is `unmerge:<id>`.
 
-    `family` are the accounts that the merged customer stood for; of the survivor's lots those go back that came with
-    the merge or later (their number is larger than `lots_before`) and hold points that one of the family first had.
+    `family` are the accounts that the merged customer stood for, `moved` the numbers of the lots that first held what
+    the merge moved: also others' lots, of points that came back to whoever had used them. Of the survivor's lots those
+    go back that came with the merge or later (their number is larger than `lots_before`) and hold such points.
     """
 
     family: frozenset[int]
     lots_before: int
+    moved: frozenset[int] = frozenset()
+
+    def takes(self, lot: LotState) -> bool:
+        """Whether a lot of the survivor's goes back."""
+        is_theirs = lot.first.account_id in self.family or lot.first.number in self.moved
+        return lot.number > self.lots_before and is_theirs
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,12 @@ def merge_accounts(event: Merged, merged: AccountState, survivor: AccountState, 
         moves.move_lot(lot, lot.remaining, merged, survivor)
     moves.pay_arrears(survivor, merged, merged.arrears)
     return moves.done
+
+
+def moved_in(moves: Moves, survivor: int) -> frozenset[int]:
+    """The numbers of the lots that first held what the postings of a merge moved to this account."""
+    opened = [lot for state, entry in moves if state.account_id == survivor for lot in entry.new_lots]
+    return frozenset(lot.first.number for lot in opened)
 
 
 def settlements(moves: Moves) -> list[Settlement]:
@@ -83,7 +96,7 @@ def undo_merge(
     moves = _Moves(event, programmes)
     day = event.business_date
     for lot in lots_to_take(survivor, day):
-        if lot.number > event.lots_before and lot.first.account_id in event.family:
+        if event.takes(lot):
             moves.move_lot(lot, lot.remaining, survivor, merged)
     settled = list(settled)
     for one in settled:

@@ -5,7 +5,7 @@ Everything is named `partner:<partner>:<the partner's own reference>`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from rewards.ledger.events import Event, UsedPoints
@@ -87,10 +87,12 @@ def _gave_back_at_partner(event: GaveBackAtPartner, state: AccountState, program
     return _of_partner(event, give_back(event, state, [spent], event.points, programmes))
 
 
-def cause_of(posting: Posting, account_ids: Collection[int], postings: Iterable[Posting]) -> Event | None:
+def cause_of(
+    posting: Posting, account_ids: Collection[int], reversals: Mapping[int, Sequence[Posting]]
+) -> Event | None:
     """The event of this family that a posting of one of these customers' accounts stands for; None for another's.
 
-    `postings` are all of those accounts.
+    `reversals` are the postings of those accounts that reverse another, by its id.
     """
     if not posting.reference.startswith("partner:"):
         return None
@@ -105,7 +107,7 @@ def cause_of(posting: Posting, account_ids: Collection[int], postings: Iterable[
         return EarnedAtPartner(*what) if is_credit else UsedAtPartner(*what)
     if is_credit:
         return GaveBackAtPartner(*what, original.reference)
-    earlier = sum(one.points for one in postings if one.reverses_id == original.pk and one.pk < posting.pk)
+    earlier = sum(one.points for one in reversals[original.pk] if one.pk < posting.pk)
     return TookBackAtPartner(*what, original.reference, earlier)
 
 

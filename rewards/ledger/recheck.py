@@ -8,14 +8,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, field
-from functools import cached_property
+from datetime import date, datetime
 
-from django.db.models import Prefetch, Q
-
-from customers.models import Refund, Visit
+from customers.models import Visit
 from rewards.ledger import partners
-from rewards.ledger.adjusting import Told, cause_of, told_by_hand
+from rewards.ledger.adjusting import cause_of
+from rewards.ledger.closing import closing_of
 from rewards.ledger.events import (
     Event,
     GaveGoodwill,
@@ -23,52 +21,16 @@ from rewards.ledger.events import (
     Sold,
     TookGoodwillBack,
     UndidRedemption,
+    UndidRefund,
     UndidVisit,
     UsedPoints,
 )
-from rewards.ledger.moving import Merged, Settlement, Unmerged, merge_accounts, settlements, undo_merge
+from rewards.ledger.moving import Merged, Unmerged, merge_accounts, moved_in, settlements, undo_merge
+from rewards.ledger.recheck_history import History, Returned, giver_of, histories
 from rewards.ledger.replay import NotAllowed, happen, moved_nothing, not_taken_back, sweep_lot
 from rewards.ledger.state import AccountState, Entry
-from rewards.ledger.visits import facts_of
-from rewards.models import Account, AccountMerge, Lot, LotUse, Posting, PostingKind
-from rewards.programme import Basket, Programmes, from_facts
-
-
-@dataclass
-class _History:
-    """The facts and postings of one customer, or of several whom merges ever joined, who are checked together.
-
-    `lots` are the rows of their lots by reference, `settled` is what each merge did to arrears.
-    """
-
-    accounts: dict[int, int]
-    visits: dict[int, Visit] = field(default_factory=dict)
-    baskets: dict[int, Basket] = field(default_factory=dict)
-    refunds: dict[int, list[Refund]] = field(default_factory=lambda: defaultdict(list))
-    postings: list[Posting] = field(default_factory=list)
-    by_hand: dict[int, Told] = field(default_factory=dict)
-    merges: dict[int, AccountMerge] = field(default_factory=dict)
-    lots: dict[str, Lot] = field(default_factory=dict)
-    settled: dict[int, list[Settlement]] = field(default_factory=dict)
-
-    @cached_property
-    def stems(self) -> set[str]:
-        """What the postings stand for: `refund:4` of `refund:4:redemption:7`."""
-        return {":".join(posting.reference.split(":")[:2]) for posting in self.postings}
-
-    @cached_property
-    def taken_from(self) -> dict[str, int]:
-        """The accounts from which events took points back, by the reference of the event."""
-        return {one.reference: one.source_id for one in self.postings if one.kind == PostingKind.TAKE_BACK}
-
-    @cached_property
-    def given_to(self) -> dict[str, dict[int, int]]:
-        """Of each event that gave points back: the account that got them, by the one that had used them."""
-        found: dict[str, dict[int, int]] = defaultdict(dict)
-        for one in self.postings:
-            if one.kind == PostingKind.GIVE_BACK and one.reverses is not None:
-                found[_giver(one)][one.reverses.source_id] = one.destination_id
-        return found
+from rewards.models import Account, Posting, PostingKind
+from rewards.programme import Programmes
 
 
 def differences(customer_ids: Collection[int], programmes: Programmes) -> Iterator[tuple[str, int, str]]:
@@ -78,7 +40,7 @@ def differences(customer_ids: Collection[int], programmes: Programmes) -> Iterat
     Customers whom merges ever joined are checked with the first of them, whichever of them are asked for.
     """
     accounts = dict(Account.objects.filter(customer__in=customer_ids).values_list("customer", "id"))
-    for history in _histories(accounts, programmes):
+    for history in histories(accounts):
         states = _states(history)
         found = False
         for difference in _compare(states, history, programmes):
@@ -88,7 +50,7 @@ def differences(customer_ids: Collection[int], programmes: Programmes) -> Iterat
             yield from _lots_differ(states, history)
 
 
-def _lots_differ(states: dict[int, AccountState], history: _History) -> Iterator[tuple[str, int, str]]:
+def _lots_differ(states: dict[int, AccountState], history: History) -> Iterator[tuple[str, int, str]]:
     """Lots whose days are not those that their earning gave, and what prolonged them since."""
     replayed = {lot.reference: lot for state in states.values() for lot in state.lots}
     for row in history.lots.values():
@@ -102,69 +64,8 @@ def _lots_differ(states: dict[int, AccountState], history: _History) -> Iterator
             yield "rewards_lot", row.pk, f"{row.reference}: {days[0]} written, {days[1]} by the programme"
 
 
-def _histories(accounts: dict[int, int], programmes: Programmes) -> list[_History]:
-    circles = _circles(accounts)
-    of_account = {account: history for history in circles for account in history.accounts.values()}
-    of_customer = {customer: history for history in circles for customer in history.accounts}
-    owner: dict[int, _History] = {}
-    visits = Visit.objects.filter(customer__in=list(of_customer)).only(
-        "customer_id", "net_cents", "business_date", "occurred_at", "receipt_key", "voided_at"
-    )
-    for visit in visits:
-        assert visit.customer_id is not None
-        owner[visit.pk] = of_customer[visit.customer_id]
-        owner[visit.pk].visits[visit.pk] = visit
-    facts = facts_of(owner, programmes)
-    for history in circles:
-        for visit in history.visits.values():
-            history.baskets[visit.pk] = from_facts(visit.net_cents, visit.business_date, facts.get(visit.pk))
-    for refund in Refund.objects.filter(visit__customer__in=list(of_customer)).order_by("id"):
-        owner[refund.visit_id].refunds[refund.visit_id].append(refund)
-    uses = Prefetch("lot_uses", LotUse.objects.select_related("lot"))
-    ids = list(of_account)
-    moved = Posting.objects.filter(source__in=ids) | Posting.objects.filter(destination__in=ids)
-    for posting in moved.select_related("reverses").prefetch_related(uses).order_by("id"):
-        (of_account.get(posting.source_id) or of_account[posting.destination_id]).postings.append(posting)
-    told = told_by_hand(ids)
-    for history in circles:
-        history.by_hand = told
-    for lot in Lot.objects.filter(account__in=ids).order_by("id"):
-        of_account[lot.account_id].lots[lot.reference] = lot
-    return circles
-
-
-def _circles(accounts: dict[int, int]) -> list[_History]:
-    """An empty history for each customer, one for all whom merges ever joined: where the first of them is asked for."""
-    merges: dict[int, AccountMerge] = {}
-    frontier = set(accounts.values())
-    while frontier:
-        reached = AccountMerge.objects.filter(Q(survivor__in=frontier) | Q(merged__in=frontier))
-        new = {merge.pk: merge for merge in reached if merge.pk not in merges}
-        merges |= new
-        frontier = {account for merge in new.values() for account in (merge.survivor_id, merge.merged_id)}
-    if not merges:
-        return [_History({customer: account}) for customer, account in accounts.items()]
-    named: dict[int, int] = {}
-
-    def name_of(account: int) -> int:
-        while named.get(account, account) != account:
-            account = named[account]
-        return account
-
-    for merge in merges.values():
-        named[name_of(merge.merged_id)] = name_of(merge.survivor_id)
-    reached_accounts = {account for merge in merges.values() for account in (merge.survivor_id, merge.merged_id)}
-    others = Account.objects.filter(id__in=reached_accounts - set(accounts.values())).values_list("customer", "id")
-    circles: dict[int, _History] = {}
-    for customer, account in sorted([*accounts.items(), *others]):
-        circles.setdefault(name_of(account), _History({})).accounts[customer] = account
-    for merge in merges.values():
-        circles[name_of(merge.merged_id)].merges[merge.pk] = merge
-    return [history for history in circles.values() if min(history.accounts) in accounts]
-
-
 def _compare(
-    states: dict[int, AccountState], history: _History, programmes: Programmes
+    states: dict[int, AccountState], history: History, programmes: Programmes
 ) -> Iterator[tuple[str, int, str]]:
     expected: dict[str, Entry] = {}
     done: set[str] = set()
@@ -189,7 +90,7 @@ def _compare(
 
 def _never_posted(
     states: dict[int, AccountState],
-    history: _History,
+    history: History,
     programmes: Programmes,
     expected: dict[str, Entry],
     done: set[str],
@@ -209,6 +110,10 @@ def _never_posted(
                 happen(event, state, programmes)
             for refund in silent:
                 moved_nothing(_gave_money_back(refund, visit), state, programmes)
+            for refund in history.refunds.get(visit.pk, []):
+                if refund.undone_at is not None and f"undo:refund:{refund.pk}" not in done:
+                    undo = _undid_refund((refund.undone_at, refund.undone_at.date()), refund, visit)
+                    missing |= {entry.reference: entry.points for entry in happen(undo, state, programmes)}
             if points := not_taken_back(state, visit.pk, programmes):
                 missing[f"refunds of visit:{visit.pk}"] = points
             if visit.voided_at is not None and visit.pk in state.visits and f"undo:visit:{visit.pk}" not in done:
@@ -220,19 +125,22 @@ def _never_posted(
             yield "rewards_account", min(states), f"{reference}: {points} points were never posted"
 
 
-def _states(history: _History) -> dict[int, AccountState]:
+def _states(history: History) -> dict[int, AccountState]:
     """The accounts before anything happened, by id. What a visit or a use of points did is known to all of them."""
     states = {account: AccountState(customer, account) for customer, account in history.accounts.items()}
     first, *others = states.values()
     for state in others:
         state.visits, state.spendings = first.visits, first.spendings
+    if others:
+        for state in states.values():
+            state.beside = states.values()
     return states
 
 
 def _entries(
     posting: Posting,
     states: dict[int, AccountState],
-    history: _History,
+    history: History,
     programmes: Programmes,
     done: set[str],
 ) -> list[Entry]:
@@ -240,10 +148,8 @@ def _entries(
     if posting.kind in (PostingKind.MOVE, PostingKind.MOVE_DEBT):
         return _moves(posting, states, history, programmes, done)
     state = states.get(posting.source_id) or states[posting.destination_id]
-    if len(states) > 1:
-        if posting.kind == PostingKind.GIVE_BACK:
-            state = _owner(posting, states, history)
-        state.elsewhere = [lot for other in states.values() if other is not state for lot in other.lots]
+    if len(states) > 1 and posting.kind == PostingKind.GIVE_BACK:
+        state = _owner(posting, states, history)
     entries: list[Entry] = []
     for event in _causes(posting, history, done):
         done.add(event.reference)
@@ -256,19 +162,14 @@ def _entries(
     return entries
 
 
-def _giver(posting: Posting) -> str:
-    """The reference of the event that gave points back: what it gave is named after the use, too."""
-    return posting.reference.removesuffix(f":{posting.reverses.reference}") if posting.reverses else posting.reference
-
-
-def _owner(posting: Posting, states: dict[int, AccountState], history: _History) -> AccountState:
+def _owner(posting: Posting, states: dict[int, AccountState], history: History) -> AccountState:
     """The account that an event happened to which gave points back, knowing whose the points were that it gave back.
 
     It is the one from which the event took points back; where it took none there were none to take.
     """
     first = next(iter(states.values()))
-    event = _giver(posting)
-    owner = AccountState(0, 0, visits=first.visits, spendings=first.spendings)
+    event = giver_of(posting)
+    owner = AccountState(0, 0, visits=first.visits, spendings=first.spendings, beside=states.values())
     if event in history.taken_from:
         owner = states[history.taken_from[event]]
     owner.spenders = {user: states[account] for user, account in history.given_to[event].items()}
@@ -278,7 +179,7 @@ def _owner(posting: Posting, states: dict[int, AccountState], history: _History)
 def _moves(
     posting: Posting,
     states: dict[int, AccountState],
-    history: _History,
+    history: History,
     programmes: Programmes,
     done: set[str],
 ) -> list[Entry]:
@@ -294,20 +195,23 @@ def _moves(
     if what == "merge":
         moves = merge_accounts(Merged(*when, reference), merged, survivor, programmes)
         history.settled[merge.pk] = settlements(moves)
+        history.moved[merge.pk] = moved_in(moves, merge.survivor_id)
     else:
-        event = Unmerged(*when, reference, frozenset(merge.family), merge.lots_before)
+        event = Unmerged(
+            *when, reference, frozenset(merge.family), merge.lots_before, history.moved.get(merge.pk, frozenset())
+        )
         moves = undo_merge(event, merged, survivor, history.settled.get(merge.pk, []), programmes)
     return [entry for _state, entry in moves]
 
 
-def _number(entry: Entry, history: _History) -> None:
+def _number(entry: Entry, history: History) -> None:
     """Give new lots the ids of their rows: the order of lots of several customers follows from them."""
     for lot in entry.new_lots:
         row = history.lots.get(lot.reference)
         lot.number = row.pk if row is not None else lot.number
 
 
-def _causes(posting: Posting, history: _History, done: set[str]) -> list[Event]:
+def _causes(posting: Posting, history: History, done: set[str]) -> list[Event]:
     """The events not applied yet that a posting stands for. A refund that moved no points comes before the next
     event of its visit."""
     when = (posting.occurred_at, posting.business_date)
@@ -319,8 +223,10 @@ def _causes(posting: Posting, history: _History, done: set[str]) -> list[Event]:
         events += _facts_before(posting, history.visits[posting.visit_id], history, done)
     if (by_hand := cause_of(posting, history.by_hand.get(posting.pk))) is not None:
         events.append(by_hand)
-    elif (at_partner := partners.cause_of(posting, accounts, history.postings)) is not None:
+    elif (at_partner := partners.cause_of(posting, accounts, history.reversals)) is not None:
         events.append(at_partner)
+    elif (closing := closing_of(posting)) is not None:
+        events.append(closing)
     elif posting.kind == PostingKind.REDEEM:
         visit = history.visits.get(posting.visit_id or 0)
         receipt = visit.receipt_key if visit else ""
@@ -331,18 +237,23 @@ def _causes(posting: Posting, history: _History, done: set[str]) -> list[Event]:
         events.append(TookGoodwillBack(*when, posting.reference, original.reference, original.points))
     elif posting.reference.startswith("undo:visit:") and posting.visit_id is not None:
         events.append(UndidVisit(*when, f"undo:visit:{posting.visit_id}", posting.visit_id))
+    elif posting.kind == PostingKind.UNDO and posting.visit_id is not None:
+        number = int(posting.reference.split(":")[2])
+        refund = next(one for one in history.refunds[posting.visit_id] if one.pk == number)
+        events.append(_undid_refund(when, refund, history.visits[posting.visit_id]))
     elif posting.reference.startswith("undo:redemption:") and original is not None:
         events.append(UndidRedemption(*when, f"{stem}:{posting.reference.split(':')[2]}", original.reference))
     return [event for event in events if event.reference not in done]
 
 
-def _facts_before(posting: Posting, visit: Visit, history: _History, done: set[str]) -> list[Event]:
+def _facts_before(posting: Posting, visit: Visit, history: History, done: set[str]) -> list[Event]:
     if posting.kind == PostingKind.REDEEM:
         return []
     facts: list[Event] = [_sold(visit, history)]
     for refund in history.refunds[visit.pk]:
         reference = f"refund:{refund.pk}"
-        is_this = posting.reference == reference or posting.reference.startswith(f"{reference}:")
+        named = posting.reference.removeprefix("undo:")
+        is_this = named == reference or named.startswith(f"{reference}:")
         if posting.kind == PostingKind.EARN:
             break
         facts.append(_gave_money_back(refund, visit))
@@ -351,11 +262,22 @@ def _facts_before(posting: Posting, visit: Visit, history: _History, done: set[s
     return [fact for fact in facts if fact.reference not in done]
 
 
-def _gave_money_back(refund: Refund, visit: Visit) -> GaveMoneyBack:
+def _gave_money_back(refund: Returned, visit: Visit) -> GaveMoneyBack:
     reference = f"refund:{refund.pk}"
     return GaveMoneyBack(
-        refund.occurred_at, refund.business_date, reference, visit.pk, refund.receipt_key, refund.net_cents
+        refund.occurred_at,
+        refund.business_date,
+        reference,
+        visit.pk,
+        refund.receipt_key,
+        refund.net_cents,
+        refund.lines,
     )
+
+
+def _undid_refund(when: tuple[datetime, date], refund: Returned, visit: Visit) -> UndidRefund:
+    origin = f"refund:{refund.pk}"
+    return UndidRefund(*when, f"undo:{origin}", visit.pk, origin, refund.net_cents, refund.lines)
 
 
 def _undid(visit: Visit) -> UndidVisit:
@@ -363,7 +285,7 @@ def _undid(visit: Visit) -> UndidVisit:
     return UndidVisit(visit.voided_at, visit.voided_at.date(), f"undo:visit:{visit.pk}", visit.pk)
 
 
-def _sold(visit: Visit, history: _History) -> Sold:
+def _sold(visit: Visit, history: History) -> Sold:
     return Sold(
         visit.occurred_at,
         visit.business_date,
@@ -376,8 +298,8 @@ def _sold(visit: Visit, history: _History) -> Sold:
 
 def _sweep(posting: Posting, state: AccountState, programmes: Programmes) -> list[Entry]:
     name = posting.reference.removeprefix("expire:")
-    lot = next((lot for lot in state.lots if lot.reference == name and lot.remaining), None)
-    return [sweep_lot(state, lot, programmes, posting.occurred_at.tzinfo)] if lot is not None else []
+    lot = state.lots.named(name)
+    return [sweep_lot(state, lot, programmes, posting.occurred_at.tzinfo)] if lot is not None and lot.remaining else []
 
 
 def _content(posting: Posting) -> tuple[str, int, int, dict[str, int]]:

@@ -111,23 +111,24 @@ def replay(
 
 
 def _concerned(event: Event, state: AccountState) -> Iterable[AccountState]:
-    """The account, and those of others who used points on the visit of the event."""
+    """The account, and those of others who used points on the visit of the event, or whose points it undoes."""
     visit = state.visits.get(getattr(event, "visit", None))
     spenders = [state.spender_of(spent) for spent in visit.spent] if visit else []
-    return {one.account_id: one for one in (state, *spenders)}.values()
+    owners = [owner for owner, _entry in visit.moved.get(getattr(event, "origin", ""), [])] if visit else []
+    return {one.account_id: one for one in (state, *spenders, *owners)}.values()
 
 
 def _check_sales_of(day: date, events: Iterable[Event], sweep_through: date | None) -> None:
-    """Raise `ValueError` for what an account that was opened for a sale cannot take: its other lots are missing."""
-    if sweep_through is not None or any(type(one) is not Sold or one.business_date != day for one in events):
-        raise ValueError("An account that was opened for a sale takes sales of that day and nothing else.")
+    """Raise `ValueError` for what an account that was opened for sales cannot take: its other lots are missing."""
+    if sweep_through is not None or any(type(one) is not Sold or one.business_date > day for one in events):
+        raise ValueError("An account that was opened for a sale takes sales through that day and nothing else.")
 
 
 def happen(event: Event, state: AccountState, programmes: Programmes) -> list[Entry]:
     """Apply one event to the account: earning and using points also prolong lots."""
     entries = apply(event, state, programmes)
     if any(entry.kind in _ACTIVITY for entry in entries):
-        for lot in state.lots:
+        for lot in state.lots.held():
             lot.prolong(event.business_date)
     return entries
 
@@ -168,7 +169,7 @@ def apply(event: Event, state: AccountState, programmes: Programmes) -> list[Ent
 def _sold(event: Sold, state: AccountState, programmes: Programmes) -> list[Entry]:
     programme = programmes.at(event.business_date)
     visit = state.visits.setdefault(event.visit, VisitPoints())
-    visit.basket = event.basket
+    visit.basket = visit.kept = event.basket
     visit.version_id = programme.version_id
     lines = programme.earning_of(event.basket)
     visit.earned = sum(line.points for line in lines)
@@ -219,14 +220,16 @@ def _gave_money_back(event: GaveMoneyBack, state: AccountState, programmes: Prog
     refunded = visit.refunded_cents + event.net_cents
     if refunded > visit.net_cents:
         raise NotAllowed(f"{refunded} cents back of {visit.net_cents} paid")
-    visit.refunded_cents = refunded
+    visit.give_back(event.net_cents, event.lines)
     left = sum(one.points - one.given_back for one in visit.spent)
     share = sum(one.points for one in visit.spent) * event.net_cents // visit.net_cents
     back = left if refunded == visit.net_cents else share
-    return [
+    entries = [
         *give_back(event, state, visit.spent, back, programmes),
-        *_take_back(event, state, visit, visit.net_cents - refunded, programmes),
+        *_take_back(event, state, visit, programmes),
     ]
+    visit.moved[event.reference] = [(entry.account or state, entry) for entry in entries]
+    return entries
 
 
 @apply.register
@@ -235,7 +238,7 @@ def _undid_visit(event: UndidVisit, state: AccountState, programmes: Programmes)
     back = sum(one.points - one.given_back for one in visit.spent)
     return [
         *give_back(event, state, visit.spent, back, programmes),
-        *_take_back(event, state, visit, None, programmes),
+        *_take_back(event, state, visit, programmes),
     ]
 
 
@@ -256,23 +259,22 @@ def _take_back(
     event: GaveMoneyBack | UndidVisit,
     state: AccountState,
     visit: VisitPoints,
-    kept_cents: int | None,
     programmes: Programmes,
 ) -> list[Entry]:
     """Take back earned(original) − earned(kept) − already taken back, by the rules of the day of the sale.
 
     Points of the visit's own lots that lapsed are gone already and are not taken twice; what an earlier refund let go
-    is not asked for again. `kept_cents` None: nothing of the visit stands, and all that is missing is owed.
+    is not asked for again. Of an undone visit nothing stands, and all that is missing is owed.
     """
     if not visit.earned or visit.version_id is None:
         return []
     original = programmes.by_id(visit.version_id)
-    kept = 0 if kept_cents is None else original.points_for(visit.basket.kept(kept_cents))
-    due = visit.earned - kept - visit.due
+    is_refund = isinstance(event, GaveMoneyBack)
+    due = visit.earned - (visit.earned_by_the_rest(original) if is_refund else 0) - visit.due
     lapsed = sum(own.lapsed_in_all for own in visit.own_lots)
     visit.due += due
     points = min(due, visit.due - visit.taken - lapsed)
-    if kept_cents is not None:
+    if is_refund:
         points = min(points, _within_reach(original.rules.refunds.shortfall, event.business_date, state))
     if points <= 0:
         return []
@@ -280,7 +282,7 @@ def _take_back(
     entry = new_entry(event, PostingKind.TAKE_BACK, AccountKind.ISSUED, points, programmes.at(event.business_date))
     entry.visit = event.visit
     entry.reverses = visit.earn_reference
-    only_pending = kept_cents is not None and original.rules.refunds.shortfall == "only_pending"
+    only_pending = is_refund and original.rules.refunds.shortfall == "only_pending"
     take_or_owe(state, entry, visit.own_lots, only_pending=only_pending)
     return [entry]
 
@@ -288,12 +290,12 @@ def _take_back(
 def moved_nothing(event: GaveMoneyBack, state: AccountState, programmes: Programmes) -> None:
     """A refund of which is known that no points were there to be moved: only what it asked for counts from now on."""
     visit = state.visits[event.visit]
-    visit.refunded_cents += event.net_cents
-    if visit.refunded_cents > visit.net_cents:
-        raise NotAllowed(f"{visit.refunded_cents} cents back of {visit.net_cents} paid")
+    refunded = visit.refunded_cents + event.net_cents
+    if refunded > visit.net_cents:
+        raise NotAllowed(f"{refunded} cents back of {visit.net_cents} paid")
+    visit.give_back(event.net_cents, event.lines)
     if visit.earned and visit.version_id is not None:
-        kept = visit.basket.kept(visit.net_cents - visit.refunded_cents)
-        visit.due = visit.earned - programmes.by_id(visit.version_id).points_for(kept)
+        visit.due = visit.earned - visit.earned_by_the_rest(programmes.by_id(visit.version_id))
 
 
 def not_taken_back(state: AccountState, visit_key: Hashable, programmes: Programmes) -> int:

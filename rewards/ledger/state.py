@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Collection, Hashable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from itertools import chain
 
 from rewards.models import AccountKind, PostingKind
-from rewards.programme import Basket
+from rewards.programme import Basket, Programme
 
 NOTHING = Basket(net_cents=0, day=date.min)
 
@@ -70,6 +71,39 @@ class LotState:
         return (self.good_through or date.max, self.earned_at, self.first.number, self.number)
 
 
+class Lots(list[LotState]):
+    """The lots of an account in the order in which they came. Of years of them few still hold points: those are looked
+    through without the others."""
+
+    __slots__ = ("_held", "_named")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._held: dict[LotState, None] = {}
+        self._named: dict[str, LotState] = {}
+
+    def append(self, lot: LotState) -> None:
+        super().append(lot)
+        self._named[lot.reference] = lot
+        self.put_back(lot, 0)
+
+    def put_back(self, lot: LotState, points: int) -> None:
+        """Return points to one of the lots."""
+        lot.remaining += points
+        if lot.remaining:
+            self._held[lot] = None
+
+    def held(self) -> list[LotState]:
+        """Those that hold points."""
+        for lot in [lot for lot in self._held if not lot.remaining]:
+            del self._held[lot]
+        return list(self._held)
+
+    def named(self, reference: str) -> LotState | None:
+        """The lot of this reference."""
+        return self._named.get(reference)
+
+
 @dataclass(slots=True)
 class Use:
     """Points taken from a lot by one posting, less those put back since."""
@@ -82,6 +116,7 @@ class Use:
 class Spending:
     """Points taken that can be given back: the posting's reference, its points, uses and what was given back so far.
 
+    What was used last is given back first.
     `counter` is where they went: the account from which they come back. `account_id` is who spent them.
     """
 
@@ -92,16 +127,27 @@ class Spending:
     given_back: int = 0
     account_id: int = 0
 
+    def not_given_back(self) -> Iterator[Use]:
+        """What is left of the uses, the last one first."""
+        gone = self.given_back
+        for use in reversed(self.uses):
+            back = min(use.points, gone)
+            gone -= back
+            if use.points > back:
+                yield Use(use.lot, use.points - back)
+
 
 @dataclass(slots=True)
 class VisitPoints:
     """What one visit did to the account so far; a refund or an undo is computed from it.
 
-    `due` is what earlier refunds asked back, `taken` what they really took: the difference had lapsed before.
+    `kept` is what of the basket was not given back. `due` is what earlier refunds asked back, `taken` what they really
+    took: the difference had lapsed before. `returned` is what each refund gave back, in cents and lines; `moved` what
+    refunds posted, by their references, each entry with its account.
     """
 
     basket: Basket = NOTHING
-    refunded_cents: int = 0
+    kept: Basket = NOTHING
     earned: int = 0
     version_id: int | None = None
     own_lots: list[LotState] = field(default_factory=list)
@@ -109,11 +155,35 @@ class VisitPoints:
     due: int = 0
     taken: int = 0
     spent: list[Spending] = field(default_factory=list)
+    returned: list[tuple[int, tuple[tuple[int, int], ...]]] = field(default_factory=list)
+    moved: dict[str, list[tuple[AccountState, Entry]]] = field(default_factory=dict, repr=False)
 
     @property
     def net_cents(self) -> int:
         """The money paid, in cents."""
         return int(self.basket.net_cents)
+
+    @property
+    def refunded_cents(self) -> int:
+        """The money given back so far, in cents."""
+        return self.net_cents - int(self.kept.net_cents)
+
+    def give_back(self, cents: int, lines: Collection[tuple[int, int]] = ()) -> None:
+        """Keep less: `cents` of the money, and the lines (by number, with their cents) where they were named."""
+        self.returned.append((cents, tuple(sorted(lines))))
+        self.kept = self.kept.kept(int(self.kept.net_cents) - cents, lines)
+
+    def take_again(self, cents: int, lines: tuple[tuple[int, int], ...]) -> None:
+        """Keep all again that a refund gave back which is undone."""
+        self.returned.remove((cents, tuple(sorted(lines))))
+        rest, self.returned, self.kept = self.returned, [], self.basket
+        for one in rest:
+            self.give_back(*one)
+
+    def earned_by_the_rest(self, programme: Programme) -> int:
+        """What was kept would have earned; a sale that was given back whole, nothing."""
+        is_gone = self.refunded_cents > 0 and not self.kept.net_cents
+        return 0 if is_gone else programme.points_for(self.kept)
 
 
 @dataclass(slots=True)
@@ -142,7 +212,9 @@ class Entry:
 
     @property
     def is_credit(self) -> bool:
-        """Whether the points move to the customer: only then are lots opened or refilled."""
+        """Whether the points move to the customer: only then are lots opened or refilled, but for what is undone."""
+        if self.kind == PostingKind.UNDO:
+            return self.counter == AccountKind.ISSUED
         return bool(self.new_lots) or any(use.points < 0 for use in self.uses)
 
 
@@ -166,9 +238,11 @@ class AccountState:
 
     `movements` are what took place since the earliest late event to come; without late events there are none.
     `elsewhere` are lots of other accounts that events of this one ask for: those of customers merged into this one.
+    `beside` are accounts that are known with all of their lots, where any of them may be asked for.
     `spenders` are the accounts that stand for those, by id, that used points on its visits: parted since, or merged.
     One opened for a sale was read for that day alone (`read_for`): of the lots only those that a sale asks for; all
-    the others can be used that day and hold `unread` points.
+    the others can be used that day and hold `unread` points. One opened for sales through a day has no other lots
+    either, but some of the `unread` points may be pending: what can be used is not known of it.
     """
 
     customer_id: int
@@ -177,21 +251,22 @@ class AccountState:
     arrears: int = 0
     read_for: date | None = None
     unread: int = 0
-    lots: list[LotState] = field(default_factory=list)
+    lots: Lots = field(default_factory=Lots)
     visits: dict[Hashable, VisitPoints] = field(default_factory=dict)
     spendings: dict[str, Spending] = field(default_factory=dict)
     movements: list[Movement] = field(default_factory=list)
     elsewhere: list[LotState] = field(default_factory=list)
+    beside: Collection[AccountState] = field(default=(), repr=False)
     spenders: dict[int, AccountState] = field(default_factory=dict, repr=False)
     next_number: int = 1 << 62
 
     def open_lots(self, day: date) -> list[LotState]:
         """The lots usable on the day, in spending order."""
-        return sorted((lot for lot in self.lots if lot.is_open(day)), key=LotState.spending_key)
+        return sorted((lot for lot in self.lots.held() if lot.is_open(day)), key=LotState.spending_key)
 
     def available(self, day: date) -> int:
         """The points a customer can use on the day; negative only by arrears."""
-        return sum(lot.remaining for lot in self.lots if lot.is_open(day)) + self.unread - self.arrears
+        return sum(lot.remaining for lot in self.lots.held() if lot.is_open(day)) + self.unread - self.arrears
 
     def lots_usable_at(self, at: datetime, day: date) -> list[LotState]:
         """The lots that a use of points can take from, in spending order; a late use none that were earned after it."""
@@ -205,7 +280,7 @@ class AccountState:
         """
         left = sum(lot.remaining for lot in self.lots_usable_at(at, day)) - self.arrears
         if later := self._later_than(at):
-            pending = sum(lot.remaining for lot in self.lots if lot.earned_at < at and lot.available_on > day)
+            pending = sum(lot.remaining for lot in self.lots.held() if lot.earned_at < at and lot.available_on > day)
             then = self.book_balance - sum(one.points for one in later) - pending
             return min(left, then)
         return left
@@ -215,13 +290,13 @@ class AccountState:
 
     def lapsed_lots(self, day: date) -> Iterator[LotState]:
         """Lots whose points ended before the day and were not swept yet, in the order in which they ended."""
-        return iter(
-            sorted((lot for lot in self.lots if lot.remaining and lot.is_lapsed(day)), key=LotState.spending_key)
-        )
+        return iter(sorted((lot for lot in self.lots.held() if lot.is_lapsed(day)), key=LotState.spending_key))
 
     def lot_named(self, reference: str) -> LotState | None:
         """The lot with this reference, here or elsewhere."""
-        return next((lot for lot in (*self.lots, *self.elsewhere) if lot.reference == reference), None)
+        found = (state.lots.named(reference) for state in (self, *self.beside))
+        others = (lot for lot in self.elsewhere if lot.reference == reference)
+        return next((lot for lot in chain(found, others) if lot is not None), None)
 
     def spender_of(self, spent: Spending) -> AccountState:
         """The account to which points of a use return."""

@@ -82,8 +82,11 @@ def add_lot(state: AccountState, entry: Entry, lot: LotState) -> LotState:
 
 
 def settle_arrears(state: AccountState, entry: Entry, credited: list[LotState]) -> None:
-    """What comes in repays arrears first, out of the lots it was credited to: arrears and points never coexist."""
-    repaid = take(credited, state.arrears)
+    """What comes in repays arrears first, out of the lots it was credited to: arrears and points never coexist.
+
+    Of several lots those that would have been taken, had the points been there: in the order of use.
+    """
+    repaid = take(in_taking_order(credited, entry.business_date), state.arrears)
     for use in repaid:
         state.arrears -= use.points
         entry.arrears_change -= use.points
@@ -115,9 +118,14 @@ def spend(state: AccountState, entry: Entry) -> Spending:
 
 def lots_to_take(state: AccountState, day: date, *, only_pending: bool = False) -> list[LotState]:
     """The lots that points can be taken back from on a day, in spending order, pending ones last."""
-    lots = [lot for lot in state.lots if lot.remaining and not lot.is_lapsed(day)]
+    lots = [lot for lot in state.lots.held() if not lot.is_lapsed(day)]
     if only_pending:
         lots = [lot for lot in lots if lot.available_on > day]
+    return in_taking_order(lots, day)
+
+
+def in_taking_order(lots: Iterable[LotState], day: date) -> list[LotState]:
+    """In which order points are taken without asking: those that can be used in spending order, then pending ones."""
     return sorted(lots, key=lambda lot: (lot.available_on > day, lot.spending_key()))
 
 
@@ -172,16 +180,16 @@ def _returned(event: Event, owner: AccountState, spent: Spending, points: int, p
     entry.reference = f"{event.reference}:{spent.reference}"
     entry.visit = getattr(event, "visit", None)
     entry.reverses = spent.reference
+    uses = list(spent.not_given_back())
     spent.given_back += points
-    for use in reversed(spent.uses):
+    for use in uses:
         back = min(use.points, points)
         if not back:
-            continue
+            break
         points -= back
-        use.points -= back
         lot = use.lot
         if lot.account_id == owner.account_id and not lot.lapsed and not lot.is_lapsed(day):
-            lot.remaining += back
+            owner.lots.put_back(lot, back)
             owner.book_balance += back
             entry.uses.append(Use(lot, -back))
             continue

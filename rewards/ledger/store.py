@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from types import MappingProxyType
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -16,7 +17,9 @@ from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import Company
 from loyaltycrm.lib.together import as_array
 from rewards.ledger.lots import LOT_COLUMNS, link_continued, load_lots, lot_of
+from rewards.ledger.plain import Assumed, assume
 from rewards.ledger.state import AccountState, LotState, Movement
+from rewards.ledger.undoing import load_entries
 from rewards.ledger.visits import load_spendings, load_visits
 from rewards.models import Lot, Posting
 from rewards.programme import FINGERPRINT, Programmes, programmes_of
@@ -24,18 +27,20 @@ from rewards.programme import FINGERPRINT, Programmes, programmes_of
 _ONE: Final = "= %s::bigint"
 _MANY: Final = "= ANY(%s::bigint[])"
 # A sale looks at lots that have ended and at those that it prolongs; what the others hold is the rest of the balance.
+# Which of them are pending only matters to who is told what can be used.
 _LOTS_OF_A_SALE: Final = "AND (l.good_through < a.day OR l.available_on > a.day OR l.idle_days IS NOT NULL)"
 
 
 def _locking(these: str, *, day: str = "NULL::date") -> str:
-    return f"""SELECT id, customer_id, book_balance, arrears, merged_into_id, ctid AS version, {day} AS day
+    return f"""SELECT id, customer_id, book_balance, arrears, merged_into_id, closed_at, ctid AS version, {day} AS day
         FROM rewards_account WHERE customer_id {these} ORDER BY id FOR NO KEY UPDATE"""  # noqa: S608
 
 
 def _loading(locking: str, *, lots: str = "") -> str:
     return f"""WITH locked AS MATERIALIZED ({locking}), account AS MATERIALIZED (
             SELECT a.*, a.version = (SELECT r.ctid FROM rewards_account r WHERE r.id = a.id) AS is_fresh FROM locked a)
-        SELECT a.customer_id, a.id, a.book_balance, a.arrears, a.is_fresh, a.merged_into_id IS NOT NULL,
+        SELECT a.customer_id, a.id, a.book_balance, a.arrears, a.is_fresh,
+            CASE WHEN a.merged_into_id IS NOT NULL THEN 'merged' WHEN a.closed_at IS NOT NULL THEN 'closed' END,
             {FINGERPRINT}, (SELECT time_zone FROM core_company), {HAS_RECEIVERS}, {LOT_COLUMNS}
         FROM account a LEFT JOIN rewards_lot l ON l.account_id = a.id AND l.remaining > 0 {lots}"""  # noqa: S608
 
@@ -43,6 +48,12 @@ def _loading(locking: str, *, lots: str = "") -> str:
 # A statement about one customer is another than about many: PostgreSQL then plans it once for all customers.
 _LOAD_ONE: Final = _loading(_locking(_ONE))
 _LOAD_MANY: Final = _loading(_locking(_MANY))
+_LOAD_FOR_SALES: Final = _loading(
+    f"""SELECT k.id, k.customer_id, k.book_balance, k.arrears, k.merged_into_id, k.closed_at, k.version, w.day
+        FROM ({_locking(_MANY)}) AS k
+        JOIN unnest(%s::bigint[], %s::date[]) AS w(customer_id, day) ON w.customer_id = k.customer_id""",  # noqa: S608
+    lots="AND (a.day IS NULL OR l.good_through < a.day OR l.idle_days IS NOT NULL)",
+)
 _LOAD_FOR_SALE: Final = _loading(_locking(_ONE, day="%s::date"), lots=_LOTS_OF_A_SALE)
 _COUNT_LOCKED: Final = f"SELECT count(*), count(merged_into_id) FROM ({_locking(_MANY)}) AS locked"  # noqa: S608
 _SPENDERS: Final = """
@@ -77,22 +88,34 @@ def load_states(
     new_refund_ids: Collection[int] = (),
     origins: Collection[str] = (),
     spendings: Collection[str] = (),
+    refunds: Mapping[int, str] = MappingProxyType({}),
     uses_from: Mapping[int, datetime] | None = None,
+    sales_through: Mapping[int, date] | None = None,
     even_merged: bool = False,
 ) -> dict[int, AccountState]:
     """Lock the customers' accounts in id order (making those that lack one) and load them.
 
     Loads lots that still hold points; `visit_ids` adds what those visits earned and used, less the refunds that are
     recorded but not posted yet (`new_refund_ids`); `origins` adds the lots that the postings of these references
-    opened, spent or not; `spendings` what the redemptions of these references used; `uses_from` (by customer, the
+    opened, spent or not; `spendings` what the redemptions of these references used; `refunds` what the refunds of
+    these references, by visit, posted; `uses_from` (by customer, the
     earliest use of points to come) what took place since, so that a use that arrives late is judged by its own time.
+    Of customers in `sales_through`, who only buy, and no later than on that day, only such lots are loaded as a sale
+    can touch; `replay` refuses other events on these accounts, and their `available` is not to be asked for.
     A visit's or posting's lots are found also where a merge has moved them, and whoever used points on the visits is
     locked and loaded too. Must be called inside the transaction that writes. Raises `AccountMerged` for a customer
-    merged into another, unless `even_merged`.
+    merged into another, and `AccountClosed` for an erased one where nothing posted before is asked for, both unless
+    `even_merged`.
     """
     if not transaction.get_connection().in_atomic_block:
         raise transaction.TransactionManagementError("Accounts are loaded in the transaction that changes them.")
-    states, lots, _rows = _lock_and_load_states(set(customer_ids), visit_ids, even_merged=even_merged)
+    states, lots, _rows = _lock_and_load_states(
+        set(customer_ids),
+        visit_ids,
+        even_merged=even_merged,
+        even_closed=bool(visit_ids or origins or spendings),
+        sales_through=sales_through or {},
+    )
     by_account = {state.account_id: state for state in states.values()}
     if origins:
         named = list(origins)
@@ -103,6 +126,8 @@ def load_states(
         load_spendings(list(used), by_account, lots)
     if visit_ids:
         load_visits(list(visit_ids), list(new_refund_ids), by_account, lots, programmes)
+    for visit_id, reference in refunds.items():
+        load_entries(visit_id, reference, by_account, lots)
     if uses_from:
         _load_movements(uses_from, states)
     return states
@@ -121,7 +146,12 @@ def _spenders_on(visit_ids: Collection[int]) -> dict[int, int]:
 
 
 def _lock_and_load_states(
-    customer_ids: set[int], visit_ids: Collection[int], *, even_merged: bool
+    customer_ids: set[int],
+    visit_ids: Collection[int],
+    *,
+    even_merged: bool,
+    even_closed: bool,
+    sales_through: Mapping[int, date] = MappingProxyType({}),
 ) -> tuple[dict[int, AccountState], dict[int, LotState], list[tuple[Any, ...]]]:
     """The accounts of the customers and of whoever used points on the visits, and the rows they are from; until no
     merge has changed who that is while it waited for the locks."""
@@ -129,11 +159,17 @@ def _lock_and_load_states(
     while True:
         ids = sorted(customer_ids.union(spenders.values()))
         statement = _LOAD_ONE if len(ids) == 1 else _LOAD_MANY
-        values = [str(ids[0]) if len(ids) == 1 else as_array(ids)]
-        rows = _lock_and_load(ids, statement, values, standing=() if even_merged else customer_ids)
+        values: list[Any] = [str(ids[0]) if len(ids) == 1 else as_array(ids)]
+        buyers = {pk: day for pk, day in sales_through.items() if pk not in spenders.values()}
+        if buyers:
+            statement, values = _LOAD_FOR_SALES, [as_array(ids), as_array(ids), [buyers.get(pk) for pk in ids]]
+        standing = () if even_merged else customer_ids
+        rows = _lock_and_load(ids, statement, values, standing=standing, open_=buyers if even_closed else standing)
         before, spenders = spenders, spenders if len(ids) == len(customer_ids) else _spenders_on(visit_ids)
         if spenders == before:
             states, lots = _states_of(rows)
+            for customer_id, day in buyers.items():
+                _read_for_sales(states[customer_id], day)
             for state in states.values():
                 state.spenders = {account: states[customer] for account, customer in spenders.items()}
             return states, lots, rows
@@ -167,10 +203,17 @@ class AccountMerged(Refused):
         super().__init__(_("This customer was merged with another a moment ago. Open the customer again."))
 
 
+class AccountClosed(AccountMerged):
+    """The customer was erased since whoever asks looked them up; nothing is earned or used on the account any more."""
+
+    def __init__(self) -> None:
+        Refused.__init__(self, _("This person was erased. Serve them without a customer, or add them anew."))
+
+
 def lock_accounts(customer_ids: Collection[int]) -> None:
     """Lock these customers' accounts until the transaction ends, in id order, making those that lack one.
 
-    Raises `AccountMerged` where one was merged into another.
+    Raises `AccountMerged` where one was merged into another; those of erased customers are locked like others.
     """
     ids = sorted(set(customer_ids))
     with connection.cursor() as cursor:
@@ -188,18 +231,24 @@ def open_for_sale(customer_id: int, day: date) -> OpenAccount:
 
     One statement, but for a customer's first sale and for who had to wait. `replay` refuses other events on it.
     """
-    rows = _lock_and_load([customer_id], _LOAD_FOR_SALE, [day, str(customer_id)], standing=[customer_id])
+    rows = _lock_and_load(
+        [customer_id], _LOAD_FOR_SALE, [day, str(customer_id)], standing=[customer_id], open_=[customer_id]
+    )
     states, _lots = _states_of(rows)
-    state = states[customer_id]
+    _read_for_sales(states[customer_id], day)
+    return _opened(states[customer_id], rows)
+
+
+def _read_for_sales(state: AccountState, day: date) -> None:
+    """Note that of the lots only those are there that a sale through this day asks for."""
     state.read_for = day
     state.unread = state.book_balance + state.arrears - sum(lot.remaining for lot in state.lots)
-    return _opened(state, rows)
 
 
 def open_account(customer_id: int, *, visit_id: int | None = None, new_refund_ids: Collection[int] = ()) -> OpenAccount:
     """One customer's account as `load_states` loads it, with the programme and the calendar by the same statement."""
     visit_ids = [] if visit_id is None else [visit_id]
-    states, lots, rows = _lock_and_load_states({customer_id}, visit_ids, even_merged=False)
+    states, lots, rows = _lock_and_load_states({customer_id}, visit_ids, even_merged=False, even_closed=bool(visit_ids))
     account = _opened(states[customer_id], rows)
     if visit_ids:
         by_account = {state.account_id: state for state in states.values()}
@@ -209,16 +258,18 @@ def open_account(customer_id: int, *, visit_id: int | None = None, new_refund_id
 
 def _opened(state: AccountState, rows: Sequence[tuple[Any, ...]]) -> OpenAccount:
     fingerprint, time_zone, has_receivers = rows[0][6:9]
+    assume(None if has_receivers or not time_zone else Assumed(fingerprint, time_zone))
     zone = ZoneInfo(time_zone) if time_zone else Company.current().zone
     return OpenAccount(state, programmes_of(fingerprint), zone, has_receivers)
 
 
 def _lock_and_load(
-    ids: Sequence[int], statement: str, values: Sequence[Any], *, standing: Collection[int]
+    ids: Sequence[int], statement: str, values: Sequence[Any], *, standing: Collection[int], open_: Collection[int]
 ) -> list[tuple[Any, ...]]:
     """Lock the accounts and read them with their lots that still hold points, one row a lot.
 
-    Raises `AccountMerged` where one of `standing` was merged into another.
+    Raises `AccountMerged` where one of `standing` was merged into another, `AccountClosed` where one of `open_` was
+    erased.
 
     What one statement reads is from before it waited for its locks. Every posting gives its account a new row version:
     where the version that was locked is not the one that was read, all is read again, now that nobody can write.
@@ -230,8 +281,10 @@ def _lock_and_load(
             if len({row[0] for row in rows}) < len(ids):
                 cursor.execute(_MAKE_ACCOUNTS, [as_array(ids)])
             elif all(row[4] for row in rows):
-                if any(row[5] and row[0] in standing for row in rows):
+                if any(row[5] == "merged" and row[0] in standing for row in rows):
                     raise AccountMerged
+                if any(row[5] == "closed" and row[0] in open_ for row in rows):
+                    raise AccountClosed
                 return list(rows)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
@@ -22,8 +23,12 @@ _COUNTERS: dict[str, AccountKind] = {
 _ONE: Final = "= %(visits)s::bigint"
 _MANY: Final = "= ANY(%(visits)s::bigint[])"
 _VISITS: Final = """
-    SELECT v.id, v.customer_id, v.net_cents, v.business_date, (SELECT coalesce(sum(r.net_cents), 0)::bigint
-        FROM customers_refund r WHERE r.visit_id = v.id AND NOT r.id = ANY(%(new_refunds)s::bigint[]))
+    SELECT v.id, v.customer_id, v.net_cents, v.business_date,
+        (SELECT f.facts::text FROM rewards_salefacts f WHERE f.visit_id = v.id),
+        (SELECT jsonb_agg(jsonb_build_array(r.net_cents, (
+            SELECT jsonb_agg(jsonb_build_array(l.line_no, b.net_cents)) FROM customers_refundline b
+            JOIN customers_visitline l ON l.id = b.line_id WHERE b.refund_id = r.id)))
+        FROM customers_refund r WHERE r.visit_id = v.id AND NOT r.id = ANY(%(new_refunds)s::bigint[]))::text
     FROM customers_visit v WHERE v.id {these}"""
 _POSTINGS: Final = """
     SELECT id, visit_id, kind, reference, points, programme_version_id
@@ -48,13 +53,17 @@ def load_visits(
     """
     by_customer = {state.customer_id: state for state in by_account.values()}
     visits: dict[int, VisitPoints] = {}
-    facts = facts_of(visit_ids, programmes)
-    for visit_id, customer_id, net_cents, day, refunded in _rows(_VISITS, visit_ids, new_refund_ids):
-        points = VisitPoints(basket=from_facts(net_cents, day, facts.get(visit_id)), refunded_cents=refunded)
+    for visit_id, customer_id, net_cents, day, facts, refunds in _rows(_VISITS, visit_ids, new_refund_ids):
+        basket = from_facts(net_cents, day, None if facts is None else json.loads(facts))
+        points = VisitPoints(basket=basket, kept=basket)
+        # None that names lines comes after one that does not.
+        for cents, lines in sorted(json.loads(refunds or "[]"), key=lambda refund: refund[1] is None):
+            points.give_back(cents, [(number, back) for number, back in lines or ()])
         visits[visit_id] = by_customer[customer_id].visits[visit_id] = points
     take_lots(_rows(_OWN_LOTS, visit_ids), by_account, lots)
     by_reference = {lot.reference: lot for lot in lots.values()}
     on_visits = _rows(_POSTINGS, visit_ids)
+    taken_back: dict[str, int] = {}
     for posting_id, visit_id, kind, reference, points, version_id in on_visits:
         del posting_id
         visit_points = visits[visit_id]
@@ -66,19 +75,19 @@ def load_visits(
             visit_points.earn_reference = reference
         elif kind == PostingKind.TAKE_BACK:
             visit_points.taken += points
+            taken_back[reference] = points
+        elif kind == PostingKind.UNDO:
+            visit_points.taken -= taken_back.get(reference.removeprefix("undo:"), 0)
     for spent_on, spent in load_spendings([row[0] for row in on_visits if row[2] in _COUNTERS], by_account, lots):
         visits[spent_on or 0].spent.append(spent)
     for visit_points in visits.values():
         if visit_points.earned and visit_points.version_id:
             programme = programmes.by_id(visit_points.version_id)
-            kept = visit_points.net_cents - visit_points.refunded_cents
-            visit_points.due = visit_points.earned - programme.points_for(visit_points.basket.kept(kept))
+            visit_points.due = visit_points.earned - visit_points.earned_by_the_rest(programme)
 
 
-def facts_of(visit_ids: Collection[int], programmes: Programmes) -> dict[int, dict[str, Any]]:
-    """The facts kept of visits, of those that have any; no query where no version asks for facts."""
-    if not programmes.keep_facts:
-        return {}
+def facts_of(visit_ids: Collection[int]) -> dict[int, dict[str, Any]]:
+    """The facts kept of visits, of those that have any."""
     return dict(SaleFacts.objects.filter(visit__in=list(visit_ids)).values_list("visit", "facts"))
 
 
@@ -101,19 +110,10 @@ def load_spendings(
         owner = by_account.get(posting.source_id)
         for state in [owner] if owner else by_account.values():
             state.spendings[posting.reference] = spent
-    for posting in Posting.objects.filter(reverses__in=list(found), kind=PostingKind.GIVE_BACK).order_by("id"):
-        _subtract_given_back(found[posting.reverses_id or 0][1], posting)
+    given_back = Posting.objects.filter(reverses__in=list(found), kind=PostingKind.GIVE_BACK)
+    for spent_by, points in given_back.exclude(reversals__kind=PostingKind.UNDO).values_list("reverses", "points"):
+        found[spent_by or 0][1].given_back += points
     return list(found.values())
-
-
-def _subtract_given_back(spent: Spending, posting: Posting) -> None:
-    """Take what a give-back returned off the uses it returned to, the last used first, as it was done."""
-    spent.given_back += posting.points
-    left = posting.points
-    for use in reversed(spent.uses):
-        part = min(use.points, left)
-        use.points -= part
-        left -= part
 
 
 def _rows(statement: str, visit_ids: list[int], new_refund_ids: Iterable[int] = ()) -> list[tuple[Any, ...]]:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, time, timedelta
 from fractions import Fraction
 from typing import Any
+
+from rewards.programme.earning_rules import EarningRule
 
 Amount = int | Fraction
 
 
 @dataclass(frozen=True, slots=True)
 class BasketLine:
-    """One line of a receipt; `net_cents` as on the receipt, product number and names as the shop writes them."""
+    """One line of a receipt; `net_cents` as on the receipt, product number and names as the shop writes them.
+
+    `number` is its number on the receipt, 0 where that is its place among the lines.
+    """
 
     net_cents: Amount
     product: str = ""
     category: str = ""
     department: str = ""
     is_gift_card: bool = False
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +36,7 @@ class Basket:
     `clock` is the shop-local time. `tax_cents` is None where the till does not name the tax. `tier` is the tier before
     the visit, `is_member` whether a membership holds on the day; `birthday` says which of "day", "week", "month" it
     falls on. `cap_room` and `budget_room` are the points that the rules of these keys may still give; a key that is
-    absent is not limited.
+    absent is not limited. `extra` are the rules of codes used on it, which come after all those of the version.
     """
 
     net_cents: Amount
@@ -49,19 +55,37 @@ class Basket:
     birthday: frozenset[str] = frozenset()
     cap_room: Mapping[str, int] = field(default_factory=dict)
     budget_room: Mapping[str, int] = field(default_factory=dict)
+    extra: tuple[EarningRule, ...] = ()
 
-    def kept(self, cents: int) -> Basket:
-        """The same sale with only `cents` of its net kept: every amount in proportion to the money, exactly."""
-        if cents == self.net_cents:
+    def kept(self, cents: int, returned: Collection[tuple[int, int]] = ()) -> Basket:
+        """The same sale with only `cents` of its net kept, exactly.
+
+        `returned` are numbers of lines with the cents of them that came back: a line of which nothing is left is gone.
+        Without any, the lines are kept in proportion to the money, as everything else is that the till said in money.
+        Codes used on it give their points as long as anything of it is kept.
+        """
+        if cents == self.net_cents and not returned:
             return self
-        part = Fraction(cents, 1) / self.net_cents
+        part = Fraction(cents, 1) / self.net_cents if self.net_cents else Fraction(0)
+        if returned:
+            lines = tuple(self._lines_without(dict(returned)))
+        else:
+            lines = tuple(replace(line, net_cents=line.net_cents * part) for line in self.lines)
         return replace(
             self,
             net_cents=cents,
-            lines=tuple(replace(line, net_cents=line.net_cents * part) for line in self.lines),
+            lines=lines,
             paid_with_points_cents=self.paid_with_points_cents * part,
             tax_cents=None if self.tax_cents is None else self.tax_cents * part,
+            extra=self.extra if cents else (),
         )
+
+    def _lines_without(self, returned: Mapping[int, int]) -> Iterator[BasketLine]:
+        for place, line in enumerate(self.lines, start=1):
+            number = line.number or place
+            left = line.net_cents - returned.get(number, 0)
+            if number not in returned or left > 0:
+                yield replace(line, net_cents=left, number=number)
 
 
 def birthday_holds(birthday: date | None, day: date) -> frozenset[str]:
@@ -95,7 +119,9 @@ def as_facts(basket: Basket) -> dict[str, Any]:
     facts["clock"] = basket.clock.isoformat()
     if basket.lines:
         facts["lines"] = [
-            [line.net_cents, line.product, line.category, line.department, line.is_gift_card] for line in basket.lines
+            [line.net_cents, line.product, line.category, line.department, line.is_gift_card]
+            + ([line.number] if line.number not in (0, place) else [])
+            for place, line in enumerate(basket.lines, start=1)
         ]
     if basket.paid_with_points_cents:
         facts["paid_with_points_cents"] = basket.paid_with_points_cents
@@ -109,6 +135,8 @@ def as_facts(basket: Basket) -> dict[str, Any]:
         facts["birthday"] = sorted(basket.birthday)
     facts["cap_room"] = dict(basket.cap_room)
     facts["budget_room"] = dict(basket.budget_room)
+    if basket.extra:
+        facts["extra"] = [rule.model_dump(mode="json", exclude_defaults=True) for rule in basket.extra]
     return facts
 
 
@@ -128,5 +156,6 @@ def from_facts(net_cents: int, day: date, facts: Mapping[str, Any] | None) -> Ba
         birthday=frozenset(facts.get("birthday", ())),
         cap_room=facts["cap_room"],
         budget_room=facts["budget_room"],
+        extra=tuple(EarningRule.model_validate(rule) for rule in facts.get("extra", ())),
         **{name: facts[name] for name in _PLAIN if name in facts},
     )

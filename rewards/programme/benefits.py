@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Annotated, Literal
 
-from django.utils.translation import gettext as _
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from rewards.programme.parts import Cents, Names, Strict
+from rewards.benefits.steps import DiscountStep, Steps, step_for
+from rewards.parts import Cents, Names, Strict
 
 
 class MembershipTerms(Strict):
@@ -37,34 +36,17 @@ class OfTrailingSpend(Strict):
     days: Annotated[int, Field(ge=1, le=3_660)]
 
 
-class DiscountStep(Strict):
-    """From `from_cents` on, `basis_points` of the amount are taken off (500 = 5%)."""
-
-    from_cents: Cents
-    basis_points: Annotated[int, Field(ge=1, le=10_000)]
-
-
 class VolumeDiscount(Strict):
     """A part of the amount taken off at the till: that of the highest step reached, rounded down to the cent."""
 
     names: Names
     measure: Annotated[OfBasket | OfTrailingSpend, Field(discriminator="kind")]
     members_only: bool = False
-    steps: Annotated[list[DiscountStep], Field(min_length=1, max_length=20)]
-
-    @field_validator("steps")
-    @classmethod
-    def _rise(cls, steps: list[DiscountStep]) -> list[DiscountStep]:
-        if any(low.from_cents >= high.from_cents for low, high in pairwise(steps)):
-            raise ValueError(_("Put the steps in order, each from a higher amount than the one before."))
-        if any(low.basis_points >= high.basis_points for low, high in pairwise(steps)):
-            raise ValueError(_("Let each step take off more than the one before."))
-        return steps
+    steps: Steps
 
     def step_for(self, measured_cents: int) -> DiscountStep | None:
         """The highest step that this amount of the measure reaches; None below the first."""
-        reached = [step for step in self.steps if measured_cents >= step.from_cents]
-        return reached[-1] if reached else None
+        return step_for(self.steps, measured_cents)
 
     def of(self, amount_cents: int, *, spent_cents: int) -> Discount | None:
         """What is taken off this amount; `spent_cents` is the trailing spend. None where no step is reached.

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from customers.actions.visits import LARGEST_VISIT_CENTS
 from rewards.models.posting import LARGEST_POSTING_POINTS
-from rewards.programme.parts import Cents, Clock, Day, Key, Names, Strict, Word, Words
+from rewards.parts import Cents, Clock, Day, Key, Names, Strict, Word, Words
 
 Rounding = Literal["down", "nearest", "up"]
 Period = Literal["visit", "day", "week", "month", "year", "ever"]

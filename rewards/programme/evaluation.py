@@ -12,6 +12,8 @@ from datetime import time
 from fractions import Fraction
 from itertools import groupby
 
+from rewards.models.posting import LARGEST_POSTING_POINTS
+from rewards.parts import folded
 from rewards.programme.basket import Amount, Basket, BasketLine
 from rewards.programme.earning_rules import Base, Bonus, Earning, EarningRule, PerAmount, When
 
@@ -62,7 +64,8 @@ class Evaluator:
         Each rule that applies adds to the points above it: an amount's worth, a number, or the multiplier's part more.
         A rule that sees some lines only gives for their amount; its multiplier, for their share of the points so far.
         Of a group the member that adds most counts, at a draw the first. A rule gives no more than is left of its cap
-        and budget. An addend is the difference of the rounded sums after and before it.
+        and budget. The rules of codes used on the visit come last, each within its cap. An addend is the difference of
+        the rounded sums after and before it.
         """
         money = _Money(self._base, basket)
         total: Amount = 0
@@ -79,6 +82,12 @@ class Evaluator:
                 total += best[1]
                 before, rounded = rounded, total if isinstance(total, int) else self._round(total)
                 lines.append(EarningLine(best[0].rule, rounded - before))
+        for rule in basket.extra:
+            points = _Reading(rule).points(total, basket, money)
+            most = LARGEST_POSTING_POINTS if rule.cap is None else rule.cap.points
+            total += max(min(points, most, LARGEST_POSTING_POINTS - total), 0)
+            before, rounded = rounded, total if isinstance(total, int) else self._round(total)
+            lines.append(EarningLine(rule, rounded - before))
         return lines
 
     def applies(self, key: str, basket: Basket) -> bool:
@@ -181,7 +190,7 @@ class _Money:
         return Fraction(10_000, 10_000 + self._base.tax_basis_points)
 
     def _is_gift_card(self, line: BasketLine) -> bool:
-        listed = {_folded(name) for name in self._base.gift_card_categories}
+        listed = {folded(name) for name in self._base.gift_card_categories}
         return line.is_gift_card or bool(listed & _names_of(line))
 
     def _part(self, wanted: Callable[[BasketLine], bool]) -> Fraction:
@@ -201,17 +210,13 @@ _ROUND: dict[str, Callable[[Amount], int]] = {
 }
 
 
-def _folded(name: str) -> str:
-    return name.strip().casefold()
-
-
 def _names_of(line: BasketLine) -> set[str]:
-    return {_folded(line.category), _folded(line.department)} - {""}
+    return {folded(line.category), folded(line.department)} - {""}
 
 
 def _line_test(when: When) -> Callable[[BasketLine], bool]:
     """Whether a rule that sees only some lines sees one."""
-    products, categories = set(when.products), {_folded(name) for name in when.categories}
+    products, categories = set(when.products), {folded(name) for name in when.categories}
     return lambda line: line.product in products or bool(categories & _names_of(line))
 
 
@@ -263,8 +268,8 @@ def _in_hours(start: time, end: time | None) -> Condition:
 
 
 def _named(names: Sequence[str], said: Callable[[Basket], str]) -> Condition:
-    listed = {_folded(name) for name in names}
-    return lambda basket: _folded(said(basket)) in listed
+    listed = {folded(name) for name in names}
+    return lambda basket: folded(said(basket)) in listed
 
 
 def _is_large_enough(when: When) -> Condition:

@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from rewards.models.posting import LARGEST_POSTING_POINTS
+from rewards.parts import Cents, Key, Names, Strict
 from rewards.programme.benefits import MembershipTerms, VolumeDiscount
 from rewards.programme.earning_rules import Earning
-from rewards.programme.parts import Cents, Key, Names, Strict
 
 _LONGEST_MONTH: Final = {4: 30, 6: 30, 9: 30, 11: 30, 2: 29}
 

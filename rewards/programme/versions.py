@@ -76,6 +76,12 @@ class Programme:
         redemption = self.rules.redemption
         return int(Fraction(points * redemption.value_cents, redemption.points))
 
+    def money_off_cents(self, points: int) -> int:
+        """What a till takes off for so many points at once, in cents: their whole multiples; 0 below the minimum."""
+        redemption = self.rules.redemption
+        usable = points - points % redemption.points
+        return self.value_cents_of(usable) if usable >= max(redemption.minimum_points, redemption.points) else 0
+
     @cached_property
     def tier_keys(self) -> list[str]:
         """The ranks, lowest first."""

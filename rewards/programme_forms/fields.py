@@ -12,7 +12,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from loyaltycrm.lib.formats import decimal_number
-from rewards.rule_words import factor_in_words
+from rewards.benefits.words import factor_in_words
 
 _DECIMAL = re.compile(r"([0-9]{1,5})(?:[.,]([0-9]{1,3}))?")
 _RATIO = re.compile(r"([0-9]{1,5})\s*/\s*([0-9]{1,4})")

@@ -1,4 +1,4 @@
-"""What the parts of the rules are made of: strict models, names by language, days and times as JSON has them."""
+"""What rules and benefits are made of: strict models, names by language, days and times as JSON has them."""
 
 from __future__ import annotations
 
@@ -82,3 +82,8 @@ Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,29}$")]
 Day = Annotated[date, BeforeValidator(_day)]
 Clock = Annotated[time, BeforeValidator(_time), PlainSerializer(_hours_and_minutes, when_used="json")]
 Cents = Annotated[int, Field(ge=0, le=100_000_000)]
+
+
+def folded(name: str) -> str:
+    """A name of a store, category or department, as it is compared: without case and outer blanks."""
+    return name.strip().casefold()
