@@ -1,13 +1,15 @@
 """Who is in a run, who is left out of it and why. A segment names the audience; one statement answers for all of it.
 
 The order of the reasons is the order of the funnel on the offer's page: an address, consent, nobody who unsubscribed
-at that address since, no open complaint, a text they can read, no recent offer, one mail per address; what remains is
-split at random into the control group and those who get the mail, by household.
+at that address since, no open complaint, a text they can read, no recent offer, one mail per address. Of what remains
+the households that are held out of all offers get nothing; the others are split at random into the control group and
+those who get the mail, by household. Where only a few are asked, those to whom an event happened, each household is
+drawn by itself: a tenth of three people would always be nobody.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -22,15 +24,18 @@ from customers.segments import Definition, members_of
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.knobs import value
 from loyaltycrm.core.models import Company
+from rewards.hold_out import drawn_to_be_held_out
 from rewards.knobs import OFFER_GAP_DAYS
 from rewards.models import DeliveryReason, DeliveryStatus
 
 TEXT_FIELDS: Final = ("subject", "heading", "body")
 ON_ITS_WAY: Final = (DeliveryStatus.PENDING, DeliveryStatus.CLAIMED, DeliveryStatus.HANDING_OVER)
+MAILED: Final = (DeliveryStatus.SENT, DeliveryStatus.UNKNOWN)
+HAS_LEFT: Final = (DeliveryStatus.HANDING_OVER, *MAILED)
+"""A mail that is with its reader, or may be: its code is good."""
 COUNTS_AS_CONTACT: Final = (
     *ON_ITS_WAY,
-    DeliveryStatus.SENT,
-    DeliveryStatus.UNKNOWN,
+    *MAILED,
     DeliveryStatus.CONTROL,
 )
 
@@ -59,10 +64,11 @@ PLACES: Final = f"""
         SELECT DISTINCT homes.household FROM rewards_delivery d
         JOIN rewards_run r ON r.id = d.run_id JOIN homes ON homes.customer_id = d.customer_id
         WHERE d.status = ANY(%(contacts)s)
-        AND (r.finished_at IS NULL OR r.finished_at > %(today)s::date - %(gap_days)s::int - 2)
+        AND (r.finished_at IS NULL OR r.finished_at > %(today)s::date - %(gap_days)s::int - 2 - r.own_time_days)
         AND (
-            d.status = ANY(%(on_its_way)s) OR (COALESCE(d.sent_at, r.planned_at) AT TIME ZONE %(zone)s::text)::date
-                > %(today)s::date - %(gap_days)s::int
+            d.status = ANY(%(on_its_way)s) OR (GREATEST(
+                COALESCE(d.sent_at, r.planned_at), r.planned_at + make_interval(days => r.own_time_days)
+            ) AT TIME ZONE %(zone)s::text)::date > %(today)s::date - %(gap_days)s::int
         )
     ), audience AS (
         SELECT c.id AS customer_id, homes.household, c.email, c.email_key, c.language, c.first_name,
@@ -89,15 +95,25 @@ PLACES: Final = f"""
                 THEN '{DeliveryReason.SHARED_ADDRESS}' ELSE reason
             END AS reason
         FROM audience
+    ), free AS (
+        SELECT *, household IN (SELECT unnest(%(held_out)s::bigint[])) AS is_held_out FROM one_per_address
     ), drawn AS (
-        SELECT *, dense_rank() OVER (PARTITION BY reason ORDER BY md5(%(seed)s::text || ':' || household), household)
-            AS place, (SELECT count(DISTINCT household) FROM one_per_address WHERE reason = '') AS drawn_from
-        FROM one_per_address
+        SELECT *, dense_rank() OVER (
+                PARTITION BY reason, is_held_out ORDER BY md5(%(seed)s::text || ':' || household), household
+            ) AS place,
+            (SELECT count(DISTINCT household) FROM free WHERE reason = '' AND NOT is_held_out) AS drawn_from
+        FROM free
     )
     SELECT customer_id, household, email, email_key, language, first_name, agreed_on, reason,
         CASE
             WHEN reason <> '' THEN '{DeliveryStatus.SUPPRESSED}'
-            WHEN place <= round(drawn_from * %(control_percent)s::int / 100.0) THEN '{DeliveryStatus.CONTROL}'
+            WHEN is_held_out THEN '{DeliveryStatus.HELD_OUT}'
+            WHEN CASE
+                WHEN %(each_drawn)s::boolean
+                THEN ('x' || left(md5(%(seed)s::text || ':' || household), 8))::bit(32)::bigint
+                    < %(control_percent)s::int * (2 ^ 32 / 100)
+                ELSE place <= round(drawn_from * %(control_percent)s::int / 100.0)
+            END THEN '{DeliveryStatus.CONTROL}'
             ELSE '{DeliveryStatus.PENDING}'
         END AS status
     FROM drawn
@@ -129,12 +145,25 @@ def readers_by_language(audience: Definition) -> dict[str, int]:
 
 
 def place_parameters(
-    *, audience: Definition, languages: Iterable[str], seed: int, control_percent: int, today: date
+    *,
+    audience: Definition,
+    languages: Iterable[str],
+    seed: int,
+    control_percent: int,
+    today: date,
+    among: Collection[int] | None = None,
 ) -> dict[str, Any]:
-    """What `PLACES` is asked with. Households are those of the audience and of everyone contacted of late."""
+    """What `PLACES` is asked with. Households are those of the audience, of everyone contacted of late and held out.
+
+    `among` narrows the audience to those to whom an event happened (`rewards.occasions`).
+    """
     gap_days = value(OFFER_GAP_DAYS)
-    asked = list(named_by(audience, on=today).values_list("pk", flat=True))
-    members = households({*asked, *_recent_contacts(today, gap_days)})
+    named = named_by(audience, on=today)
+    if among is not None:
+        named = named.filter(pk__in=list(among))
+    asked = list(named.values_list("pk", flat=True))
+    held_out = drawn_to_be_held_out(today)
+    members = households({*asked, *_recent_contacts(today, gap_days), *held_out})
     return {
         "audience": asked,
         "members": list(members),
@@ -147,6 +176,8 @@ def place_parameters(
         "languages": list(languages),
         "seed": str(seed),
         "control_percent": control_percent,
+        "each_drawn": among is not None,
+        "held_out": sorted({members[pk] for pk in held_out}),
     }
 
 
@@ -156,7 +187,8 @@ def _recent_contacts(today: date, gap_days: int) -> set[int]:
         cursor.execute(
             """
             SELECT DISTINCT d.customer_id FROM rewards_run r JOIN rewards_delivery d ON d.run_id = r.id
-            WHERE (r.finished_at IS NULL OR r.finished_at > %s::date - %s::int - 2) AND d.status = ANY(%s)
+            WHERE (r.finished_at IS NULL OR r.finished_at > %s::date - %s::int - 2 - r.own_time_days)
+            AND d.status = ANY(%s)
             """,
             [today, gap_days, [str(status) for status in COUNTS_AS_CONTACT]],
         )
@@ -165,21 +197,39 @@ def _recent_contacts(today: date, gap_days: int) -> set[int]:
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """An audience counted: everyone who matches, those left out by reason, the control group, and the readers."""
+    """An audience counted: everyone who matches, those left out by reason, held out, in control, and the readers."""
 
     matching: int
     left_out: dict[str, int]
+    held_out: int
     control: int
     mailed: int
 
 
 def count_audience(
-    *, audience: Definition, languages: Iterable[str], control_percent: int, today: date, seed: int = 0
+    *,
+    audience: Definition,
+    languages: Iterable[str],
+    control_percent: int,
+    today: date,
+    seed: int = 0,
+    among: Collection[int] | None = None,
 ) -> Funnel:
     """What a run planned now would look like, in numbers. Changes nothing."""
-    parameters = place_parameters(
-        audience=audience, languages=languages, seed=seed, control_percent=control_percent, today=today
+    return count_places(
+        place_parameters(
+            audience=audience,
+            languages=languages,
+            seed=seed,
+            control_percent=control_percent,
+            today=today,
+            among=among,
+        )
     )
+
+
+def count_places(parameters: dict[str, Any]) -> Funnel:
+    """The same from what `PLACES` is asked with."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT status, reason, count(*) FROM ({PLACES}) AS p GROUP BY 1, 2", parameters)  # noqa: S608
         counted = {(status, reason): count for status, reason, count in cursor.fetchall()}
@@ -190,6 +240,7 @@ def count_audience(
             for reason in DeliveryReason.values
             if (DeliveryStatus.SUPPRESSED, reason) in counted
         },
+        held_out=counted.get((DeliveryStatus.HELD_OUT, ""), 0),
         control=counted.get((DeliveryStatus.CONTROL, ""), 0),
         mailed=counted.get((DeliveryStatus.PENDING, ""), 0),
     )

@@ -9,8 +9,9 @@ from django.utils.translation import ngettext
 
 from loyaltycrm.lib.formats import money, number, percent
 from loyaltycrm.lib.translated import pick
+from rewards.benefits.steps import DiscountStep
 from rewards.programme import Rules
-from rewards.programme.benefits import DiscountStep, VolumeDiscount
+from rewards.programme.benefits import VolumeDiscount
 
 
 def membership_in_words(rules: Rules, currency: str) -> list[str]:

@@ -10,6 +10,7 @@ from django.core.checks import Warning as CheckWarning
 from django.core.checks import register
 
 from loyaltycrm.lib.mail import SMTP_BACKEND, is_loopback, refusal_to_send
+from rewards.providers import PROVIDERS, listens_to
 
 _NO_MAIL_DOMAIN: Final = frozenset({"", "localhost", "localhost.localdomain", "example.com", "webmaster.localhost"})
 
@@ -37,6 +38,14 @@ def offers_can_be_mailed(app_configs: Any, **kwargs: Any) -> list[CheckWarning]:
                 f"Mail to {settings.EMAIL_HOST} leaves unencrypted.",
                 hint="Set EMAIL_USE_TLS=true (port 587) or EMAIL_USE_SSL=true (port 465).",
                 id="loyaltycrm.W103",
+            )
+        )
+    if settings.EMAIL_BACKEND.startswith("anymail.") and not listens_to():
+        found.append(
+            CheckWarning(
+                "The mail provider cannot tell which addresses bounced and who complained.",
+                hint=f"Set MAIL_EVENTS_FROM to one of {', '.join(PROVIDERS)}, and its secret (docs/operations.md).",
+                id="loyaltycrm.W104",
             )
         )
     return found

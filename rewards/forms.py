@@ -2,26 +2,50 @@
 
 from __future__ import annotations
 
-from datetime import time
-from typing import Any, cast
+from copy import copy
+from dataclasses import fields, replace
+from typing import Any, Final, cast
 
 from django import forms
 from django.conf import settings
 from django.db.models import Q
-from django.utils.dates import WEEKDAYS
+from django.forms.utils import ErrorDict
+from django.http import QueryDict
 from django.utils.translation import gettext_lazy as _
 
-from customers.forms import LineField
 from customers.models import Segment
-from loyaltycrm.core.forms import AmountField, DeskFormMixin, PointsField
+from loyaltycrm.core.forms import UNSEEN, AmountField, DeskFormMixin, LineField, PointsField
 from loyaltycrm.core.models import User
 from rewards.actions.catalogue import RewardContent
-from rewards.actions.offers import LARGEST_VALUE_CENTS, OfferContent
-from rewards.models import AdjustmentDirection, AdjustmentReason, BenefitKind, Offer, Reward, Schedule
+from rewards.actions.offers import LARGEST_BUDGET_CENTS, OfferContent
+from rewards.audience import TEXT_FIELDS
+from rewards.benefit_forms import BenefitFormMixin
+from rewards.benefits import BenefitKind
+from rewards.models import AdjustmentDirection, AdjustmentReason, Offer, OfferDraft, Reward
 from rewards.models.adjustment import LARGEST_ADJUSTMENT_POINTS
 from rewards.offer_checks import LANGUAGE_NAMES
+from rewards.schedule_forms import ScheduleFields, initial_timing
 
 CODES = [code for code, _name in settings.LANGUAGES]
+
+
+STEPS: Final = {
+    "what": _("Offer"),
+    "who": _("Who gets it"),
+    "when": _("Send time"),
+    "message": _("Message"),
+    "check": _("Check and save"),
+}
+_WHO: Final = ("segment", "control_percent")
+_WHEN: Final = ("schedule", "once_on", "day_of_week", "day_of_month", "event", "event_days", "send_at", "active_from",
+                "priority", "most_mails")  # fmt: skip
+STEPS_OF_FIELDS: Final = {
+    **dict.fromkeys(_WHO, "who"),
+    **dict.fromkeys(_WHEN, "when"),
+    **dict.fromkeys(("benefit", *TEXT_FIELDS), "message"),
+}
+MOST_TYPED: Final = 20_000
+MOST_TICKED: Final = 500
 
 
 def _text(label: Any, code: str, *, rows: int = 0, maximum: int, help_text: Any = "") -> forms.CharField:
@@ -30,55 +54,29 @@ def _text(label: Any, code: str, *, rows: int = 0, maximum: int, help_text: Any 
     return forms.CharField(label=label, max_length=maximum, required=False, widget=widget, help_text=help_text)
 
 
-class OfferForm(DeskFormMixin, forms.Form):
+class OfferForm(BenefitFormMixin, ScheduleFields):
     """Everything about an offer. The words of each language are fields named `subject_lv` and so on."""
 
     purpose = _("To save this offer")
     submit_label = _("Save offer")
 
     name = forms.CharField(label=_("Name of the offer"), max_length=120, help_text=_("Customers do not see it."))
-    benefit_kind = forms.ChoiceField(label=_("Benefit"), choices=BenefitKind.choices)
-    value_cents = AmountField(
-        label=_("What it is worth"),
-        minimum_cents=1,
-        maximum_cents=LARGEST_VALUE_CENTS,
-        example_cents=300,
-        error_messages={"required": _("Enter what the benefit is worth, for example 3.00")},
-    )
-    minimum_spend_cents = AmountField(
-        label=_("Smallest visit"),
-        required=False,
-        maximum_cents=LARGEST_VALUE_CENTS,
-        example_cents=600,
-        help_text=_("The code works from this amount on. Leave it empty for any visit."),
-    )
     valid_days = PointsField(label=_("Valid for, days"), minimum=1, maximum=365, initial=14)
-    schedule = forms.ChoiceField(label=_("How often"), choices=Schedule.choices, initial=Schedule.MONTHLY)
-    day_of_week = forms.TypedChoiceField(
-        label=_("Day of the week"), choices=list(WEEKDAYS.items()), coerce=int, required=False, empty_value=None
-    )
-    day_of_month = forms.TypedChoiceField(
-        label=_("Day of the month"),
-        choices=[(number, str(number)) for number in range(1, 29)],
-        coerce=int,
-        required=False,
-        empty_value=None,
-    )
-    send_at = forms.TimeField(
-        label=_("Send time"), initial=time(10), widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
-    )
-    active_from = forms.DateField(
-        label=_("First day"),
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        help_text=_("Nothing is sent before this day."),
-    )
     control_percent = PointsField(
         label=_("Control group, percent"),
         minimum=0,
         maximum=50,
         initial=10,
         help_text=_("These households get nothing, so that the effect of the offer can be seen."),
+    )
+
+    budget_cents = AmountField(
+        label=_("Budget"),
+        required=False,
+        minimum_cents=1,
+        maximum_cents=LARGEST_BUDGET_CENTS,
+        example_cents=300_00,
+        help_text=_("The most that the offer may cost, over all its runs. Leave it empty for no limit."),
     )
 
     segment = forms.ModelChoiceField(
@@ -91,19 +89,61 @@ class OfferForm(DeskFormMixin, forms.Form):
 
     def __init__(self, *args: Any, user: User, offer: Offer | None = None, **kwargs: Any) -> None:
         if offer is not None:
-            kwargs.setdefault("initial", _initial(offer))
+            kwargs |= {"initial": _initial(offer), "benefit": offer.benefit}
         super().__init__(*args, **kwargs)
         own = Q(pk=offer.segment_id if offer else None)
         shared = Segment.objects.for_staff(user).filter(is_shared=True, removed_at=None).exclude(key="loyal")
         usable = Segment.objects.filter(own | Q(pk__in=shared.values("pk")))
         cast("forms.ModelChoiceField[Segment]", self.fields["segment"]).queryset = usable.order_by("name", "pk")
 
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        field = "day_of_week" if cleaned.get("schedule") == Schedule.WEEKLY else "day_of_month"
-        if field not in self.errors and cleaned.get(field) is None:
-            self.add_error(field, _("Choose the day on which the offer is sent."))
-        return cleaned
+    @classmethod
+    def of_draft(cls, draft: OfferDraft, *, user: User, kind: BenefitKind) -> OfferForm:
+        """The form as it was sent, with everything that is to be mended."""
+        sent = QueryDict(mutable=True)
+        for name, values in {**draft.typed, "kind": [str(kind)]}.items():
+            sent.setlist(name, values)
+        return cls(sent, user=user, offer=draft.offer, kind=kind)
+
+    def as_it_is(self) -> OfferForm:
+        """The same fields with what was typed in them, and no word about what is wrong with it."""
+        self._errors = ErrorDict()
+        self.cleaned_data = {}
+        return self
+
+    def typed(self) -> dict[str, list[str]]:
+        """What was sent for each field, without signs that cannot be seen; what is far too long is cut."""
+        sent = cast("QueryDict", self.data)
+        return {
+            name: [UNSEEN.sub(" ", text)[:MOST_TYPED] for text in sent.getlist(name)[:MOST_TICKED]]
+            for name in self.fields
+            if name in sent
+        }
+
+    @property
+    def steps(self) -> list[tuple[str, Any, bool]]:
+        """The steps of the page: anchor, name, and whether something is to be mended there."""
+        wrong = {STEPS_OF_FIELDS.get(name.rsplit("_", 1)[0], STEPS_OF_FIELDS.get(name, "what")) for name in self.errors}
+        return [(anchor, words, anchor in wrong) for anchor, words in STEPS.items()]
+
+    @property
+    def in_the_way_of_counting(self) -> list[str]:
+        """What is to be mended before the audience can be counted; the message may be unfinished."""
+        message = {f"{field}_{code}" for field in ("benefit", *TEXT_FIELDS) for code in CODES}
+        return [
+            str(text)
+            for name, texts in self.errors.items()
+            if name not in message | {"name", "valid_days", "active_from"}
+            for text in texts
+        ]
+
+    def as_offer(self, offer: Offer | None) -> Offer:
+        """The offer that the form describes so far, not to be saved."""
+        cleaned = {"name": "", "valid_days": 1, "active_from": None, **self.cleaned_data}
+        described = copy(offer) if offer is not None else Offer()
+        content = replace(self.content(cleaned), segment=cleaned["segment"])
+        for one in fields(content):
+            setattr(described, one.name, getattr(content, one.name))
+        return described
 
     @property
     def language_fields(self) -> list[tuple[str, Any, list[forms.BoundField]]]:
@@ -117,26 +157,19 @@ class OfferForm(DeskFormMixin, forms.Form):
             for code in CODES
         ]
 
-    def content(self) -> OfferContent:
+    def content(self, cleaned: dict[str, Any] | None = None) -> OfferContent:
         """What the form says, for the action."""
-        cleaned = self.cleaned_data
-        weekly = cleaned["schedule"] == Schedule.WEEKLY
+        cleaned = self.cleaned_data if cleaned is None else cleaned
         return OfferContent(
             name=cleaned["name"],
-            benefit_kind=cleaned["benefit_kind"],
-            benefit_names={code: cleaned[f"benefit_{code}"] for code in CODES},
-            value_cents=cleaned["value_cents"],
-            minimum_spend_cents=cleaned["minimum_spend_cents"] or 0,
+            benefit=self.benefit,
+            benefit_names={code: cleaned.get(f"benefit_{code}", "") for code in CODES},
             valid_days=cleaned["valid_days"],
-            texts={
-                code: {field: cleaned[f"{field}_{code}"] for field in ("subject", "heading", "body")} for code in CODES
-            },
-            schedule=cleaned["schedule"],
-            day=cleaned["day_of_week"] if weekly else cleaned["day_of_month"],
-            send_at=cleaned["send_at"],
+            texts={code: {field: cleaned.get(f"{field}_{code}", "") for field in TEXT_FIELDS} for code in CODES},
             control_percent=cleaned["control_percent"],
-            active_from=cleaned["active_from"],
+            budget_cents=cleaned["budget_cents"],
             segment=cleaned["segment"],
+            **self.timing(cleaned),
         )
 
 
@@ -150,14 +183,8 @@ for _code in CODES:
 
 
 def _initial(offer: Offer) -> dict[str, Any]:
-    initial: dict[str, Any] = {
-        name: getattr(offer, name)
-        for name in (
-            "name", "benefit_kind", "value_cents", "minimum_spend_cents", "valid_days", "schedule", "send_at",
-            "active_from", "control_percent", "segment",
-        )
-    }  # fmt: skip
-    initial["day_of_week" if offer.schedule == Schedule.WEEKLY else "day_of_month"] = offer.day
+    names = ("name", "valid_days", "budget_cents", "control_percent", "segment")
+    initial: dict[str, Any] = {name: getattr(offer, name) for name in names} | initial_timing(offer)
     for code in CODES:
         initial[f"benefit_{code}"] = offer.benefit_names.get(code, "")
         for field in ("subject", "heading", "body"):
@@ -223,43 +250,30 @@ class WhyForm(DeskFormMixin, forms.Form):
         super().__init__(*args, **kwargs)
 
 
-class RewardForm(DeskFormMixin, forms.Form):
+class RewardForm(BenefitFormMixin, forms.Form):
     """One entry of the catalogue."""
 
     purpose = _("To save this reward")
     submit_label = _("Save reward")
 
-    kind = forms.ChoiceField(label=_("Benefit"), choices=BenefitKind.choices)
     points_cost = PointsField(label=_("Points"), help_text=_("How many points the customer uses for it."))
-    value_cents = AmountField(
-        label=_("What it is worth"),
-        minimum_cents=1,
-        maximum_cents=LARGEST_VALUE_CENTS,
-        example_cents=500,
-        error_messages={"required": _("Enter what the reward is worth, for example 5.00")},
-    )
 
     def __init__(self, *args: Any, reward: Reward | None = None, **kwargs: Any) -> None:
         if reward is not None:
-            kwargs.setdefault(
-                "initial",
-                {
-                    "kind": reward.kind,
-                    "points_cost": reward.points_cost,
-                    "value_cents": reward.value_cents,
-                    **{f"name_{code}": reward.names.get(code, "") for code in CODES},
-                },
-            )
+            kwargs["benefit"] = reward.benefit
+            kwargs["initial"] = {
+                "points_cost": reward.points_cost,
+                **{f"name_{code}": reward.names.get(code, "") for code in CODES},
+            }
         super().__init__(*args, **kwargs)
-        self.order_fields([*(f"name_{code}" for code in CODES), "kind", "points_cost", "value_cents"])
+        self.order_fields([*(f"name_{code}" for code in CODES), "points_cost", *self.benefit_names])
 
     def content(self) -> RewardContent:
         """What the form says, for the action."""
         return RewardContent(
             names={code: self.cleaned_data[f"name_{code}"] for code in CODES},
-            kind=self.cleaned_data["kind"],
+            benefit=self.benefit,
             points_cost=self.cleaned_data["points_cost"],
-            value_cents=self.cleaned_data["value_cents"],
         )
 
 
@@ -304,5 +318,5 @@ class ReaderForm(DeskFormMixin, forms.Form):
     """Whose eyes the preview of a mail is seen through."""
 
     reader = forms.CharField(
-        label=_("Preview as customer number"), max_length=64, required=False, widget=forms.TextInput
+        label=_("Preview as: number, name or phone"), max_length=64, required=False, widget=forms.TextInput
     )

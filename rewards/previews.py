@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from email.utils import make_msgid
 from typing import Any
 
 from django.conf import settings
@@ -12,16 +13,19 @@ from django.utils import timezone
 
 from customers.models import Channel, Customer, Purpose
 from customers.queries import newest_consent
+from customers.search import find
 from customers.segments import Definition
 from loyaltycrm.core.models import Company
-from loyaltycrm.lib.letters import clean_line
+from loyaltycrm.lib.letters import Letter, clean_line
 from rewards.audience import complete_languages, named_by
-from rewards.emails import OfferMail, Reader, sender
+from rewards.choices import frozen_choices
+from rewards.emails import LinkTokens, NearReward, OfferMail, Reader, sender
 from rewards.models import Offer, Run
-from rewards.queries import balance_of
-from rewards.schedule import next_occurrence
+from rewards.queries import balance_of, catalogue, next_reward
+from rewards.schedule import Timetable, next_occurrence
 
 SAMPLE_CODE = "ABCD2345"
+SAMPLE_ADDRESS = "customer@example.com"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,36 +39,53 @@ class Preview:
     size_bytes: int
 
 
-def preview_reader(number: str, audience: Definition) -> Customer | None:
-    """Whose eyes a preview is seen through: the customer of this number, else one of the audience with a name."""
-    if number:
-        return Customer.objects.unmerged().filter(external_id__iexact=number.strip()).first()
+def preview_reader(audience: Definition) -> Customer | None:
+    """Through whose eyes a preview is seen when nobody was chosen: somebody of the audience with a name."""
     named = named_by(audience).filter(~Q(first_name=""))
     return named.order_by("pk").first() or Customer.objects.unmerged().filter(~Q(first_name="")).order_by("pk").first()
 
 
-def previews(offer: Offer, customer: Customer | None, readers: dict[str, int]) -> list[Preview]:
-    """The mail in every language, as this customer would get it. Writes nothing."""
-    mail = OfferMail(_run_to_be(offer))
-    complete = set(complete_languages(offer.texts, offer.benefit_names))
-    reader = _reader(customer)
-    found = []
-    for code, _name in settings.LANGUAGES:
-        if code not in complete:
-            found.append(Preview(code, readers.get(code, 0), _subject(offer, code), None, 0))
-            continue
-        letter = mail.letter_to(
+def readers_called(text: str) -> list[Customer]:
+    """The customers that a typed text leads to: the one of this number, else by name, phone, card or email."""
+    if not text:
+        return []
+    numbered = Customer.objects.unmerged().filter(external_id__iexact=text).first()
+    return [numbered] if numbered is not None else find(text)
+
+
+def letters_of(offer: Offer, customer: Customer | None, *, address: str = SAMPLE_ADDRESS) -> dict[str, Letter]:
+    """{language: the mail} as this customer would get it, in every language whose words are all there."""
+    mail, reader = OfferMail(_run_to_be(offer)), _reader(customer)
+    return {
+        code: mail.letter_to(
             reader,
             language=code,
-            address="customer@example.com",
-            message_id=f"<preview@{sender().domain}>",
-            unsubscribe_token="preview",  # noqa: S106 - a link that leads nowhere
+            address=address,
+            message_id=make_msgid(domain=sender().domain),
+            tokens=LinkTokens("preview", "preview"),
             at=timezone.now(),
         )
-        found.append(
-            Preview(code, readers.get(code, 0), letter.subject, letter.text.strip(), len(letter.html.encode()))
-        )
+        for code in complete_languages(offer.texts, offer.benefit_names)
+    }
+
+
+def previews(offer: Offer, customer: Customer | None, readers: dict[str, int]) -> list[Preview]:
+    """The mail in every language, as this customer would get it. Writes nothing."""
+    letters = letters_of(offer, customer)
+    found = []
+    for code, _name in settings.LANGUAGES:
+        count = readers.get(code, 0)
+        if code in letters:
+            letter = letters[code]
+            found.append(Preview(code, count, letter.subject, letter.text.strip(), len(letter.html.encode())))
+        else:
+            found.append(Preview(code, count, _subject(offer, code), None, 0))
     return found
+
+
+def as_seen_in_the_dark(html: str) -> str:
+    """The mail as a reader sees it whose device is set to dark."""
+    return html.replace("(prefers-color-scheme: dark)", "all")
 
 
 def _subject(offer: Offer, code: str) -> str:
@@ -77,7 +98,7 @@ def _reader(customer: Customer | None) -> Reader:
         return Reader(first_name="", points=0, expiring_points=0, expiring_on=None, agreed_on=today, code=SAMPLE_CODE)
     balance = balance_of(customer, today)
     consent = newest_consent(customer).get((Purpose.OFFERS, Channel.EMAIL))
-    ending = balance.next_expiry
+    ending, near = balance.next_expiry, next_reward(balance.available, catalogue())
     return Reader(
         first_name=customer.first_name,
         points=balance.available,
@@ -85,18 +106,19 @@ def _reader(customer: Customer | None) -> Reader:
         expiring_on=ending.good_through if ending else None,
         agreed_on=Company.current().today(consent.occurred_at) if consent and consent.given else today,
         code=SAMPLE_CODE,
+        near=NearReward(near.reward.names, near.reward.points_cost, near.missing) if near else None,
     )
 
 
 def _run_to_be(offer: Offer) -> Run:
     """The next run as it would be frozen, not stored."""
     company = Company.current()
-    due = next_occurrence(
-        schedule=offer.schedule, day_number=offer.day, at=offer.send_at, zone=company.zone, now=timezone.now()
-    )
+    due = next_occurrence(Timetable.of(offer), zone=company.zone, now=timezone.now())
+    day = due.day if due else company.today()
     frozen: dict[str, Any] = {
         "benefit_names": offer.benefit_names,
         "texts": offer.texts,
-        "minimum_spend_cents": offer.minimum_spend_cents,
+        "benefit": offer.benefit,
+        "choices": frozen_choices(offer),
     }
-    return Run(offer=offer, valid_from=due.day, good_through=due.day + timedelta(days=offer.valid_days - 1), **frozen)
+    return Run(offer=offer, valid_from=day, good_through=day + timedelta(days=offer.valid_days - 1), **frozen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -11,7 +11,17 @@ from django.db.models import Q, Sum
 from customers.models import Customer, Visit
 from loyaltycrm.core.models import Company
 from loyaltycrm.lib.translated import pick
-from rewards.models import Account, Adjustment, DraftStatus, Lot, ProgrammeDraft, SaleFacts, TierChange, TierStanding
+from rewards.models import (
+    Account,
+    Adjustment,
+    DraftStatus,
+    Lot,
+    ProgrammeDraft,
+    Reward,
+    SaleFacts,
+    TierChange,
+    TierStanding,
+)
 from rewards.programme import EarningLine, Programmes, from_facts, load_programmes, programmes_last_read
 from rewards.qualifying import qualifying_by_day
 from rewards.tiers import ByDay, Unit, outlook, units_of, walked
@@ -167,3 +177,25 @@ def earned_by_rule(visit: Visit) -> list[EarningLine]:
     facts = SaleFacts.objects.filter(visit=visit).values_list("facts", flat=True).first()
     basket = from_facts(visit.net_cents, visit.business_date, facts)
     return load_programmes().at(visit.business_date).earning_of(basket)
+
+
+@dataclass(frozen=True, slots=True)
+class NextReward:
+    """The cheapest reward that the points do not suffice for yet."""
+
+    reward: Reward
+    missing: int
+    share: float
+
+
+def catalogue() -> list[Reward]:
+    """The rewards on offer, cheapest first."""
+    return list(Reward.objects.filter(is_active=True).order_by("points_cost", "id"))
+
+
+def next_reward(points: int, rewards: Sequence[Reward]) -> NextReward | None:
+    """What the points do not suffice for yet, and how far they are."""
+    for reward in rewards:
+        if reward.points_cost > points:
+            return NextReward(reward, reward.points_cost - points, max(points, 0) / reward.points_cost)
+    return None

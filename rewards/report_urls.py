@@ -1,8 +1,8 @@
-"""The accountant's pages, under /reports/."""
+"""The accountant's pages and the worth of offers, under /reports/."""
 
 from django.urls import path
 
-from rewards.views import accounts, partners
+from rewards.views import accounts, effects, partners
 
 urlpatterns = [
     path("points/", accounts.books, name="books"),
@@ -12,6 +12,8 @@ urlpatterns = [
     path("movement/export/", accounts.movement_export, name="movement_export"),
     path("breakage/", accounts.breakage, name="breakage"),
     path("breakage/export/", accounts.breakage_export, name="breakage_export"),
+    path("hold-out/", effects.hold_out, name="hold_out"),
+    path("hold-out/export/", effects.hold_out_export, name="hold_out_export"),
     path("partners/", partners.partners, name="partners"),
     path("partners/export/", partners.partners_export, name="partners_export"),
     path("partners/add/", partners.partner_create, name="partner_create"),

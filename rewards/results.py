@@ -85,3 +85,13 @@ def figures_of(run_ids: Collection[int]) -> dict[int, RunFigures]:
         run_id: RunFigures(dict(by_status[run_id]), dict(by_reason[run_id]), redeemed.get(run_id, 0))
         for run_id in run_ids
     }
+
+
+def used_of_offers(offer_ids: Collection[int]) -> dict[int, int]:
+    """{offer: how many of its codes were used at a till and not undone}; offers without any are left out."""
+    used = Redemption.objects.filter(voucher__delivery__run__offer__in=offer_ids, undone_at__isnull=True)
+    return dict(
+        used.order_by("voucher__delivery__run__offer")
+        .values_list("voucher__delivery__run__offer")
+        .annotate(Count("pk"))
+    )

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from rewards.models import Schedule
+from rewards.models import LAST_DAY, Offer, Schedule
 
 _LONGEST_WAIT_DAYS: Final = 31
 
@@ -20,9 +20,28 @@ class Occurrence:
     at: datetime
 
 
-def is_due_day(schedule: str, day_number: int, day: date) -> bool:
-    """Whether a weekly (0 = Monday) or monthly (1 to 28) schedule falls on this day."""
-    return day_number == (day.weekday() if schedule == Schedule.WEEKLY else day.day)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timetable:
+    """On which days an offer is due, and at what local time; `day` and `once_on` are as on `Offer`."""
+
+    schedule: str
+    at: time
+    day: int = 0
+    once_on: date | None = None
+
+    @classmethod
+    def of(cls, offer: Offer) -> Timetable:
+        return cls(schedule=offer.schedule, at=offer.send_at, day=offer.day, once_on=offer.once_on)
+
+    def falls_on(self, day: date) -> bool:
+        """Whether the offer is due on this day."""
+        if self.schedule == Schedule.EVENT:
+            return True
+        if self.schedule == Schedule.WEEKLY:
+            return day.weekday() == self.day
+        if self.schedule == Schedule.MONTHLY:
+            return (day + timedelta(days=1)).day == 1 if self.day == LAST_DAY else day.day == self.day
+        return day == self.once_on
 
 
 def instant(day: date, at: time, zone: ZoneInfo) -> datetime:
@@ -34,25 +53,26 @@ def instant(day: date, at: time, zone: ZoneInfo) -> datetime:
     return datetime.combine(day, at, tzinfo=zone).astimezone(UTC)
 
 
-def latest_occurrence(*, schedule: str, day_number: int, at: time, zone: ZoneInfo, now: datetime) -> Occurrence | None:
-    """The last due moment that is not later than `now`."""
+def latest_occurrence(timetable: Timetable, *, zone: ZoneInfo, now: datetime) -> Occurrence | None:
+    """The last due moment that is not later than `now`; None where there was none yet."""
     today = now.astimezone(zone).date()
-    for days_ago in range(_LONGEST_WAIT_DAYS + 1):
-        day = today - timedelta(days=days_ago)
-        if is_due_day(schedule, day_number, day):
-            due = instant(day, at, zone)
-            if due <= now:
-                return Occurrence(day, due)
+    for day in _candidates(timetable, today, -1):
+        if timetable.falls_on(day) and (due := instant(day, timetable.at, zone)) <= now:
+            return Occurrence(day, due)
     return None
 
 
-def next_occurrence(*, schedule: str, day_number: int, at: time, zone: ZoneInfo, now: datetime) -> Occurrence:
-    """The first due moment that is later than `now`."""
+def next_occurrence(timetable: Timetable, *, zone: ZoneInfo, now: datetime) -> Occurrence | None:
+    """The first due moment that is later than `now`; None where none comes any more."""
     today = now.astimezone(zone).date()
-    for days_ahead in range(_LONGEST_WAIT_DAYS + 1):
-        day = today + timedelta(days=days_ahead)
-        if is_due_day(schedule, day_number, day):
-            due = instant(day, at, zone)
-            if due > now:
-                return Occurrence(day, due)
-    raise ValueError("A schedule falls on at least one day of each month.")
+    for day in _candidates(timetable, today, 1):
+        if timetable.falls_on(day) and (due := instant(day, timetable.at, zone)) > now:
+            return Occurrence(day, due)
+    return None
+
+
+def _candidates(timetable: Timetable, today: date, step: int) -> list[date]:
+    """The days to look at, the nearest first. Every month has a due day, so none waits longer than the longest."""
+    if timetable.once_on is not None:
+        return [timetable.once_on]
+    return [today + timedelta(days=step * count) for count in range(_LONGEST_WAIT_DAYS + 1)]

@@ -9,8 +9,9 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from customers.segments import register
-from customers.segments.kinds import Choice, Choices, Counted, Section
+from customers.segments.kinds import Choice, Choices, Counted, Section, YesNo
 from loyaltycrm.core.models import Company, User
+from rewards.hold_out import hold_out_on
 from rewards.programme import load_programmes
 from rewards.queries import tier_name
 
@@ -40,7 +41,15 @@ def _available(today: date) -> tuple[str, list[Any]]:
     return statement, [today, today]
 
 
+def _held_out(today: date) -> Q:
+    standing = hold_out_on(today)
+    if standing is None:
+        return Q(pk__in=[])
+    return Q(pk__in=standing.places.filter(is_held_out=True).values("customer"))
+
+
 register(
     Choice(key="tier", label=_("Tier"), section=Section.OWNS, choices=tiers, where_any=in_tier),
     Counted(key="points", label=_("Points"), section=Section.OWNS, unit="points", rows=_available),
+    YesNo(key="held_out", label=_("Drawn to be held out of offers"), section=Section.OWNS, where_yes=_held_out),
 )

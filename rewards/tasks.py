@@ -9,7 +9,9 @@ from typing import Final
 from celery import shared_task
 from kombu.exceptions import OperationalError
 
+from rewards.actions.holding import hold_if_restored
 from rewards.actions.planning import plan_run
+from rewards.actions.referrals import settle_referrals
 from rewards.actions.runs import start_due_runs
 from rewards.actions.sending import BATCH, send_batch
 from rewards.actions.summing import sum_postings
@@ -26,6 +28,8 @@ SECONDS_TO_WAIT: Final = 5.0
 @shared_task(name="rewards.tasks.tick")
 def tick() -> None:
     """Once a minute: start what is due, tidy up, and say that there is work."""
+    hold_if_restored()
+    settle_referrals()
     start_due_runs()
     sweep()
     try:

@@ -17,6 +17,12 @@ def unknown_placeholders(text: str) -> list[str]:
     return unknown + re.findall(r"[{}]", _PLACEHOLDER.sub("", text))
 
 
+def placeholders_of(text: str) -> list[str]:
+    """Everything in braces, and braces without a partner."""
+    found = [f"{{{name}}}" for name in _PLACEHOLDER.findall(text)]
+    return found + re.findall(r"[{}]", _PLACEHOLDER.sub("", text))
+
+
 def without_name(text: str) -> str:
     """The text for a customer whose name we do not know: the name goes with its comma, and a line keeps its capital.
 

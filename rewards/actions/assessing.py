@@ -95,7 +95,7 @@ class Assessor:
 
     def _keep(self, event: Sold, known: _Known) -> None:
         programme = self._programmes.at(event.business_date)
-        if not programme.needs.anything:
+        if not programme.needs.anything and not event.basket.extra:
             return
         given = programme.given_by(event.basket)
         known.given.append((event.business_date, given))
@@ -146,16 +146,18 @@ def load_assessor(
     days: Collection[date],
     *,
     new_visits: Collection[int] = (),
+    has_extra: bool = False,
     is_only_a_look: bool = False,
 ) -> Assessor | None:
     """What sales of these days ask to know of the customers; None where net and day are all. A query for each kind of
     fact, whatever the number of customers.
 
-    `new_visits` are those to be assessed, in their rows already. Accounts are locked before, unless `is_only_a_look`.
+    `new_visits` are those to be assessed, in their rows already; `has_extra`: codes that give points are used on them,
+    which is kept whatever the version asks. Accounts are locked before, unless `is_only_a_look`.
     """
     versions = {programmes.at(day).version_id: programmes.at(day) for day in days}.values()
     needs = [version.needs for version in versions]
-    if not any(need.anything for need in needs):
+    if not has_extra and not any(need.anything for need in needs):
         return None
     ids = list(customer_ids)
     known: dict[int, _Known] = {customer_id: _Known() for customer_id in ids}

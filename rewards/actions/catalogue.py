@@ -15,17 +15,17 @@ from django.utils.translation import gettext as _
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import User
-from rewards.models import BenefitKind, Reward
+from rewards.benefits import Benefit, Terms, as_stored
+from rewards.models import Reward
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RewardContent:
-    """What a manager sets; `value_cents` in minor units, names by language."""
+    """What a manager sets; names by language."""
 
     names: Mapping[str, str]
-    kind: str
+    benefit: Benefit
     points_cost: int
-    value_cents: int
 
 
 @transaction.atomic
@@ -35,9 +35,8 @@ def add_reward(*, content: RewardContent, by: User | None) -> Reward:
     reward = Reward.objects.create(
         key=free_key(names["en"], Reward.objects.all(), stem="reward"),
         names=names,
-        kind=content.kind,
+        benefit=content.benefit,
         points_cost=content.points_cost,
-        value_cents=content.value_cents,
     )
     audit.record("add reward", reward, by=by, data={"key": reward.key, "points": reward.points_cost})
     return reward
@@ -49,16 +48,16 @@ def edit_reward(*, reward: Reward, content: RewardContent, by: User | None) -> R
     reward = Reward.objects.select_for_update().get(pk=reward.pk)
     columns = {
         "names": _checked_names(content),
-        "kind": content.kind,
+        "benefit": content.benefit,
         "points_cost": content.points_cost,
-        "value_cents": content.value_cents,
     }
     before = {name: getattr(reward, name) for name in columns if getattr(reward, name) != columns[name]}
     if before:
         for name in before:
             setattr(reward, name, columns[name])
         reward.save(update_fields=list(before))
-        audit.record("edit reward", reward, by=by, data={"before": before, "after": {k: columns[k] for k in before}})
+        after = {name: columns[name] for name in before}
+        audit.record("edit reward", reward, by=by, data={"before": _told(before), "after": _told(after)})
     return reward
 
 
@@ -85,13 +84,14 @@ def _set_offered(reward: Reward, *, is_active: bool, action: str, by: User | Non
 
 def _checked_names(content: RewardContent) -> dict[str, str]:
     names = names_in_every_language(content.names, _("Name the reward in every language."))
-    if content.kind not in BenefitKind.values:
-        raise Refused(_("Choose one of the options shown"), field="kind")
     if content.points_cost < 1:
         raise Refused(_("Enter how many points the reward costs."), field="points_cost")
-    if content.value_cents < 1:
-        raise Refused(_("Enter what the reward is worth, for example 5.00"), field="value_cents")
     return names
+
+
+def _told(columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns as the audit keeps them."""
+    return {name: as_stored(one) if isinstance(one, Terms) else one for name, one in columns.items()}
 
 
 def names_in_every_language(names: Mapping[str, str], words: str) -> dict[str, str]:

@@ -9,23 +9,24 @@ itself: whoever finds it without a result says "unknown". Times are the database
 from __future__ import annotations
 
 import uuid
-from datetime import date, timedelta
+from collections.abc import Collection, Mapping
+from datetime import date, datetime, timedelta
 from typing import Any, Final
 
-from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import Case, F, Q, Value, When
 from django.db.models.functions import Now
 
 from customers.actions.consent import suppress_address
 from customers.models import SuppressedAddress
 from loyaltycrm.core.knobs import value
-from loyaltycrm.lib.mail import Reply
+from loyaltycrm.core.models import Company
+from loyaltycrm.lib.mail import Reply, hand_over_seconds
 from loyaltycrm.lib.together import Part, run_together
 from rewards.actions.telling import sent_offer
 from rewards.audience import ADDRESS_UNSUBSCRIBED, NEWEST_CONSENT, STANDING_HOLD, SUPPRESSED_ADDRESS
 from rewards.knobs import DELIVERY_ATTEMPTS
-from rewards.models import Delivery, DeliveryReason, DeliveryStatus, Run, Voucher, VoucherStatus
+from rewards.models import Delivery, DeliveryOutcome, DeliveryReason, DeliveryStatus, Run, Voucher, VoucherStatus
 
 LEASE_SECONDS: Final = 300
 BACKOFF_SECONDS: Final = (60, 300, 900, 3_600, 14_400)
@@ -39,22 +40,21 @@ _SENT: Final = f"""
     FROM (SELECT set_config('synchronous_commit', 'off', true)) AS not_waiting
     WHERE d.id = %(delivery)s AND {_HELD} AND d.status <> 'claimed'
     RETURNING d.customer_id, d.run_id, d.voucher_id"""  # noqa: S608 - constants only
+_READERS_ZONE: Final = """COALESCE((
+    SELECT s.time_zone FROM customers_customer c JOIN core_store s ON s.id = c.home_store_id WHERE c.id = d.customer_id
+), %(company_zone)s::text)"""
 _FREE: Final[dict[str, Any]] = {"claim_token": None, "lease_until": None}
 
 
-def hand_over_seconds() -> int:
-    """The longest that DATA can take: three exchanges with the server, each bounded by the SMTP timeout."""
-    return 3 * settings.EMAIL_TIMEOUT
-
-
-def claim(*, run: Run, token: uuid.UUID, limit: int) -> list[Delivery]:
+def claim(*, run: Run, token: uuid.UUID, limit: int, closed: Collection[str] = ()) -> list[Delivery]:
     """Take the next due mails of a run for this token's holder, for the time of the lease.
 
+    Readers who go by the clock of one of the `closed` time zones are passed over: their hours are not these.
     The run is locked against `pause_run` and `cancel_run`: they find every claim made before them, and stop the rest.
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            """
+            f"""
             WITH run AS (SELECT id FROM rewards_run WHERE id = %(run)s AND status = 'sending' FOR KEY SHARE)
             UPDATE rewards_delivery SET status = 'claimed', claim_token = %(token)s, attempts = attempts + 1,
                 lease_until = statement_timestamp() + make_interval(secs => %(lease)s)
@@ -62,13 +62,36 @@ def claim(*, run: Run, token: uuid.UUID, limit: int) -> list[Delivery]:
                 SELECT d.id FROM rewards_delivery d
                 WHERE d.run_id = %(run)s AND EXISTS (SELECT 1 FROM run)
                 AND d.status = 'pending' AND d.next_at <= statement_timestamp()
+                {f"AND {_READERS_ZONE} <> ALL(%(closed)s)" if closed else ""}
                 ORDER BY d.next_at, d.id LIMIT %(limit)s FOR UPDATE OF d SKIP LOCKED
             ) RETURNING id
-            """,
-            {"token": token, "lease": LEASE_SECONDS, "run": run.pk, "limit": limit},
+            """,  # noqa: S608 - constants only
+            {"token": token, "lease": LEASE_SECONDS, "run": run.pk, "limit": limit, **_zones(closed)},
         )
         ids = [pk for (pk,) in cursor.fetchall()]
-    return list(Delivery.objects.filter(pk__in=ids).order_by("id"))
+    found = Delivery.objects.filter(pk__in=ids).order_by("id")
+    return list(found.select_related("chosen__product") if run.is_personal else found)
+
+
+def wait_for_hours(*, closed: Mapping[str, datetime]) -> int:
+    """Let due mails wait whose readers' hours are over: {time zone: when they begin again}. Return how many."""
+    waiting = 0
+    for zone, opens in closed.items():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"""
+                UPDATE rewards_delivery d SET next_at = %(opens)s FROM rewards_run r
+                WHERE r.id = d.run_id AND r.status = 'sending' AND d.status = 'pending'
+                AND d.next_at <= statement_timestamp() AND d.next_at < %(opens)s AND {_READERS_ZONE} = ANY(%(closed)s)
+                """,  # noqa: S608 - constants only
+                {"opens": opens, **_zones([zone])},
+            )
+            waiting += cursor.rowcount
+    return waiting
+
+
+def _zones(closed: Collection[str]) -> dict[str, Any]:
+    return {"closed": list(closed), "company_zone": Company.current().time_zone} if closed else {}
 
 
 def release(*, token: uuid.UUID, after_seconds: int = 0, reply: str = "") -> int:
@@ -156,7 +179,7 @@ def leave_out_merged(*, customer_id: int, run_ids: list[int]) -> int:
         customer=customer_id, run__in=run_ids, status__in=[DeliveryStatus.PENDING, DeliveryStatus.CLAIMED]
     )
     ids = list(waiting.order_by("pk").select_for_update().values_list("pk", flat=True))
-    Delivery.objects.filter(pk__in=ids).update(status=DeliveryStatus.SUPPRESSED, reason=DeliveryReason.MERGED, **_FREE)
+    Delivery.objects.filter(pk__in=ids).update(**_ended(DeliveryStatus.SUPPRESSED, DeliveryReason.MERGED))
     void_codes(delivery_ids=ids)
     return len(ids)
 
@@ -221,16 +244,27 @@ def _end(
     reply: str = "",
 ) -> bool:
     changed = Delivery.objects.filter(pk=delivery.pk, claim_token=token, status=before).update(
-        status=after, reason=reason, reply=reply[:300], **_FREE
+        reply=reply[:300], **_ended(after, reason)
     )
     if changed:
         void_codes(delivery_ids=[delivery.pk])
     return changed == 1
 
 
+def _ended(status: DeliveryStatus, reason: DeliveryReason) -> dict[str, Any]:
+    """A final status and its reason; what was being sent again is unknown as before."""
+    before = Q(may_have_arrived=True)
+    return {
+        "status": Case(When(before, then=Value(DeliveryStatus.UNKNOWN.value)), default=Value(status.value)),
+        "reason": Case(When(before, then=Value(DeliveryReason.NONE.value)), default=Value(reason.value)),
+        **_FREE,
+    }
+
+
 def void_codes(*, delivery_ids: list[int]) -> None:
-    """Make the unused codes of mails void that will not reach anybody."""
-    Voucher.objects.filter(delivery__in=delivery_ids, status=VoucherStatus.ISSUED).update(status=VoucherStatus.VOID)
+    """Make the unused codes of mails void that will not reach anybody; one that its reader may have stays good."""
+    unused = Voucher.objects.filter(delivery__in=delivery_ids, status=VoucherStatus.ISSUED)
+    unused.filter(delivery__may_have_arrived=False).update(status=VoucherStatus.VOID)
 
 
 def expire_claims() -> int:
@@ -240,9 +274,7 @@ def expire_claims() -> int:
     with transaction.atomic():
         given_up = list(expired.filter(attempts__gte=limit).select_for_update(skip_locked=True).values_list("pk"))
         ids = [pk for (pk,) in given_up]
-        Delivery.objects.filter(pk__in=ids).update(
-            status=DeliveryStatus.FAILED, reason=DeliveryReason.ATTEMPTS, reply="", **_FREE
-        )
+        Delivery.objects.filter(pk__in=ids).update(reply="", **_ended(DeliveryStatus.FAILED, DeliveryReason.ATTEMPTS))
         void_codes(delivery_ids=ids)
     return len(ids) + expired.filter(attempts__lt=limit).update(status=DeliveryStatus.PENDING, **_FREE)
 
@@ -251,6 +283,15 @@ def expire_hand_overs() -> int:
     """Call hand-overs whose lease is over "unknown"; return how many."""
     return Delivery.objects.filter(status=DeliveryStatus.HANDING_OVER, lease_until__lt=Now()).update(
         status=DeliveryStatus.UNKNOWN, **_FREE
+    )
+
+
+def settle_reported() -> int:
+    """Call mails sent that nobody was sure of and about which the provider reported since; return how many."""
+    return (
+        Delivery.objects.filter(status=DeliveryStatus.UNKNOWN)
+        .exclude(outcome=DeliveryOutcome.NONE)
+        .update(status=DeliveryStatus.SENT, sent_at=F("outcome_at"))
     )
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Final
 
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from customers.actions.returned_lines import ReturnedLine
 from customers.actions.telling import given_back, saved_visit
 from customers.actions.visit_lines import ReceiptLine, insert_lines, refuse_other_lines
-from customers.actions.visits import insert_refund, insert_visit
+from customers.actions.visits import insert_refund, visit_to_write, write_visit
 from customers.models import Customer, PaymentMethod, Refund, Visit, VisitChannel
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.actions.announcing import Told, parts, quiet
@@ -22,13 +27,15 @@ from loyaltycrm.lib.faults import crash_point
 from loyaltycrm.lib.together import Part, run_together
 from loyaltycrm.lib.transactions import atomic_with_retry
 from rewards.actions.assessing import amounts_of, load_assessor, replay_assessed, with_categories
+from rewards.actions.plain_sales import Plain, audited_content, record_plainly
 from rewards.actions.standings import moved_standing
 from rewards.actions.tiers import review_tiers
 from rewards.actions.voiding import take_visit_back
 from rewards.knobs import UNDO_MINUTES
 from rewards.ledger import Entry, GaveMoneyBack, OpenAccount, Sold, open_account, open_for_sale, replay, write_with
 from rewards.models import Posting, PostingKind
-from rewards.programme import Basket, BasketLine, EarningLine, Programmes, load_programmes
+from rewards.programme import Basket, BasketLine, EarningLine, Programmes, as_facts, load_programmes
+from rewards.programme.earning_rules import EarningRule
 from rewards.queries import balance_of
 
 
@@ -62,16 +69,20 @@ class Details:
     """What a till may know of a sale beyond its amount, for programmes that ask for it.
 
     `lines` say what was bought (a blank category or department is taken from the product list), `tax_cents` the tax
-    contained in the net, `partner` the code of a partner at which it was bought.
+    contained in the net, `partner` the code of a partner at which it was bought; `extra` are the rules of codes used
+    on it (`rewards.actions.codes`).
     """
 
     lines: tuple[BasketLine, ...] = ()
     paid_with_points_cents: int = 0
     tax_cents: int | None = None
     partner: str = ""
+    extra: tuple[EarningRule, ...] = ()
 
 
 NO_DETAILS = Details()
+_KEEP_SAID: Final = """
+    INSERT INTO rewards_saidofsale (visit_id, facts) VALUES (%(said_visit)s::bigint, %(said_facts)s::jsonb)"""
 
 
 def preview_visit(
@@ -98,7 +109,7 @@ def preview_visit(
         channel=channel,
     )
     basket = _basket(visit, details, programmes)
-    assessor = load_assessor([customer.pk], programmes, [day], is_only_a_look=True)
+    assessor = load_assessor([customer.pk], programmes, [day], has_extra=bool(details.extra), is_only_a_look=True)
     if assessor is not None:
         basket = assessor.completed(customer.pk, basket, at)
     lines = programmes.at(day).earning_of(basket)
@@ -116,7 +127,6 @@ def preview_visit(
     )
 
 
-@atomic_with_retry
 def record_visit(
     *,
     customer: Customer | None,
@@ -137,7 +147,7 @@ def record_visit(
     Sent again, the same receipt has no second effect and gets the same answer. Raises `Conflict` for a known receipt
     with other content, `Refused` for amounts and times that cannot be. An anonymous visit earns nothing.
     """
-    visit, is_new = insert_visit(
+    visit = visit_to_write(
         customer=customer,
         store=store,
         net_cents=net_cents,
@@ -149,23 +159,49 @@ def record_visit(
         note=note,
         by=by,
     )
+    if not receipt_lines and not details.extra and (plain := record_plainly(visit, by=by)) is not None:
+        return _finished(visit, plain, details=details, by=by)
+    return _record(visit, sent_for=customer, details=details, receipt_lines=receipt_lines, by=by)
+
+
+def _finished(visit: Visit, plain: Plain, *, details: Details, by: User | None) -> VisitOutcome:
+    """What a visit that was recorded plainly still needs, where something changed the account at that moment."""
+    assert visit.customer_id is not None
+    if not plain.is_posted:
+        with transaction.atomic(savepoint=False):
+            return post_visit(visit, details=details, by=by, beside=[])
+    if not plain.is_ranked:
+        review_tiers([visit.customer_id])
+    return VisitOutcome(visit, plain.points, plain.balance_after, is_new=True)
+
+
+@atomic_with_retry
+def _record(
+    visit: Visit,
+    *,
+    sent_for: Customer | None,
+    details: Details,
+    receipt_lines: Sequence[ReceiptLine],
+    by: User | None,
+) -> VisitOutcome:
+    """Write the visit and what follows from it, in steps."""
+    visit, is_new = write_visit(copy(visit), sent_for=sent_for)
     crash_point("visit.written")
     if not is_new:
         refuse_other_lines(visit, receipt_lines)
     elif receipt_lines:
         insert_lines(visit, receipt_lines)
         crash_point("visit.lines")
-    content = {"net_cents": net_cents, "customer": visit.customer_id}
-    if customer is None:
+    audited = audit.part("record visit", visit, by=by, data=audited_content(visit))
+    if sent_for is None:
         if is_new:
             told = parts([saved_visit(visit, points=0, balance=None)])
-            run_together([audit.part("record visit", visit, by=by, data=content), *told])
+            run_together([audited, *_said_of(visit, details), *told])
         return VisitOutcome(visit, 0, 0, is_new)
     if not is_new:
-        return VisitOutcome(
-            visit, points_earned_by(visit), balance_of(customer.current, visit.business_date).available, False
-        )
-    return post_visit(visit, details=details, by=by, beside=[audit.part("record visit", visit, by=by, data=content)])
+        balance = balance_of(sent_for.current, visit.business_date)
+        return VisitOutcome(visit, points_earned_by(visit), balance.available, is_new=False)
+    return post_visit(visit, details=details, by=by, beside=[audited])
 
 
 def post_visit(visit: Visit, *, details: Details, by: User | None, beside: Sequence[Part]) -> VisitOutcome:
@@ -175,7 +211,9 @@ def post_visit(visit: Visit, *, details: Details, by: User | None, beside: Seque
     day = visit.business_date
     account = open_for_sale(visit.customer_id, day)
     state, programmes = account.state, account.programmes
-    assessor = load_assessor([visit.customer_id], programmes, [day], new_visits=[visit.pk])
+    assessor = load_assessor(
+        [visit.customer_id], programmes, [day], new_visits=[visit.pk], has_extra=bool(details.extra)
+    )
     sold = Sold(
         occurred_at=visit.occurred_at,
         business_date=visit.business_date,
@@ -210,7 +248,7 @@ def _basket(visit: Visit, details: Details, programmes: Programmes) -> Basket:
     """What the till says of a sale, as far as the version of its day asks for it."""
     needs = programmes.at(visit.business_date).needs
     if not needs.anything:
-        return Basket(net_cents=visit.net_cents, day=visit.business_date)
+        return Basket(net_cents=visit.net_cents, day=visit.business_date, extra=details.extra)
     return Basket(
         net_cents=visit.net_cents,
         day=visit.business_date,
@@ -222,7 +260,19 @@ def _basket(visit: Visit, details: Details, programmes: Programmes) -> Basket:
         lines=with_categories(details.lines) if needs.lines else (),
         paid_with_points_cents=min(max(details.paid_with_points_cents, 0), visit.net_cents),
         tax_cents=details.tax_cents,
+        extra=details.extra,
     )
+
+
+def _said_of(visit: Visit, details: Details) -> list[Part]:
+    """What the till said of a sale without a customer, kept for whoever claims it; nothing where nobody will ask."""
+    if details == NO_DETAILS:
+        return []
+    programmes = load_programmes()
+    if not programmes.at(visit.business_date).needs.anything:
+        return []
+    facts = json.dumps(as_facts(_basket(visit, details, programmes)))
+    return [Part("said_of_sale", _KEEP_SAID, {"said_visit": str(visit.pk), "said_facts": facts})]
 
 
 def points_earned_by(visit: Visit) -> int:
@@ -239,12 +289,14 @@ def refund_visit(
     receipt_id: str,
     store: Store | None = None,
     occurred_at: datetime | None = None,
+    lines: Sequence[ReturnedLine] = (),
     by: User | None,
 ) -> Refund:
     """Record money given back on a visit and what follows for its points: taken back, given back, or owed.
 
-    Sent again, the same refund receipt has no second effect. Raises `Refused` for more than was paid, `Conflict` for
-    a known refund receipt with other content.
+    `lines` are the goods that came back; without any, the points go in proportion to the money. Sent again, the same
+    refund receipt has no second effect. Raises `Refused` for more than was paid or goods that cannot come back,
+    `Conflict` for a known refund receipt with other content.
     """
     refund, is_new = insert_refund(
         visit=visit,
@@ -252,23 +304,26 @@ def refund_visit(
         receipt_id=receipt_id,
         store=store or visit.store,
         occurred_at=occurred_at,
+        lines=lines,
         by=by,
     )
     if not is_new:
         return refund
-    told = [given_back(refund)]
+    told = [given_back(refund, lines)]
     content = {"net_cents": net_cents, "visit": refund.visit_id}
     audited = [audit.part("refund visit", refund, by=by, data=content)]
     if refund.visit.customer_id is None:
         run_together([*audited, *parts(told)])
     else:
-        post_refund(refund, not_posted=[refund], by=by, beside=audited, told=told)
+        returned = tuple((line.number, line.net_cents) for line in lines)
+        post_refund(refund, returned=returned, not_posted=[refund], by=by, beside=audited, told=told)
     return refund
 
 
 def post_refund(
     refund: Refund,
     *,
+    returned: tuple[tuple[int, int], ...],
     not_posted: Sequence[Refund],
     by: User | None,
     beside: Sequence[Part] = (),
@@ -276,8 +331,8 @@ def post_refund(
 ) -> None:
     """Post what a recorded refund of a customer's visit takes back, and review the tier, in the caller's transaction.
 
-    `not_posted` are the refunds of the visit that have no posting yet, this one included; `beside` is written and
-    `told` is announced with it.
+    `returned` are the lines that came back, by number, each with its cents. `not_posted` are the refunds of the visit
+    that have no posting yet, this one included; `beside` is written and `told` is announced with it.
     """
     visit = refund.visit
     assert visit.customer_id is not None
@@ -290,6 +345,7 @@ def post_refund(
         visit=visit.pk,
         receipt_key=refund.receipt_key,
         net_cents=refund.net_cents,
+        lines=returned,
     )
     entries = replay(state, [event], account.programmes, zone=account.zone).entries
     standing = _standing(account, event, entries)
@@ -300,8 +356,8 @@ def post_refund(
 
 
 def undo_ends_at(visit: Visit) -> datetime:
-    """Until when the till may undo a visit."""
-    return visit.recorded_at + timedelta(minutes=value(UNDO_MINUTES))
+    """Until when the till may undo a visit, counted from when the sale was first saved, for whomever."""
+    return (visit.first_recorded_at or visit.recorded_at) + timedelta(minutes=value(UNDO_MINUTES))
 
 
 @atomic_with_retry

@@ -27,7 +27,7 @@ def sweep_expired(*, today: date | None = None) -> int:
 def _customers_with_ended_lots(today: date) -> Iterator[list[int]]:
     while True:
         batch = list(
-            Lot.objects.filter(remaining__gt=0, good_through__lt=today)
+            Lot.objects.filter(remaining__gt=0, good_through__lt=today, account__closed_at__isnull=True)
             .order_by("account__customer")
             .values_list("account__customer", flat=True)
             .distinct()[:BATCH]

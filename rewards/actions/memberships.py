@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -31,13 +31,13 @@ STRENGTH_PAID, STRENGTH_FREE = 1, 0.5
 @dataclass(frozen=True, slots=True)
 class _Sale:
     customer: Customer
-    store: Store
+    store: Store | None
     at: datetime
     by: User | None
 
     @property
     def day(self) -> date:
-        return self.store.business_date(self.at)
+        return self.store.business_date(self.at) if self.store else Company.current().today(self.at)
 
 
 @atomic_with_retry
@@ -103,6 +103,27 @@ def _sell(
     content = {"what": what, "customer": customer.pk}
     answer = once(scope=f"membership:{store.pk}", key=key, content=content, produce=produce)
     return Membership.objects.get(pk=answer["membership"])
+
+
+def give_membership(
+    *, customer: Customer, store: Store | None, names: Mapping[str, str], days: int, by: User | None
+) -> Membership:
+    """Give a membership of so many days for nothing, from today on or after the one that holds, in the caller's
+    transaction; what was used for it is its key."""
+    Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
+    at = timezone.now()
+    today = store.business_date(at) if store else Company.current().today(at)
+    standing = Membership.objects.filter(customer=customer).not_over_on(today).order_by("-starts_on").first()
+    starts_on = today if standing is None else standing.last_day + timedelta(days=1)
+    terms = MembershipTerms(names=dict(names), price_cents=0, days=days)
+    return _write("give membership", _Sale(customer, store, at, by), terms, starts_on)
+
+
+def take_membership_back(*, membership: Membership, by: User | None) -> None:
+    """End a membership given for a use that was undone: it never held. Again it has no effect."""
+    membership = _locked(membership)
+    if membership.cancelled_at is None:
+        _end("undo membership", membership, on=membership.starts_on, refunded_cents=0, note="", by=by)
 
 
 def _write(what: str, sale: _Sale, terms: MembershipTerms, starts_on: date) -> Membership:

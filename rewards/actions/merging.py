@@ -20,6 +20,7 @@ from rewards.ledger import (
     AccountState,
     Merged,
     Unmerged,
+    load_moved,
     load_settlements,
     load_states,
     merge_accounts,
@@ -84,7 +85,14 @@ def undo_merge_of_points(*, merge: Merge, by: User | None) -> int:
     merged, survivor = _swept(merge, merge.undone_at, programmes, by=by)
     settled = load_settlements(merge.pk, {one.customer_id: one for one in (merged, survivor)})
     day = Company.current().today(merge.undone_at)
-    event = Unmerged(merge.undone_at, day, f"unmerge:{merge.pk}", frozenset(points.family), points.lots_before)
+    event = Unmerged(
+        merge.undone_at,
+        day,
+        f"unmerge:{merge.pk}",
+        frozenset(points.family),
+        points.lots_before,
+        load_moved(points),
+    )
     moves = undo_merge(event, merged, survivor, settled, programmes)
     with quiet():
         write([(state, [entry]) for state, entry in moves], by=by, others=[merged, survivor])

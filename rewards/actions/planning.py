@@ -3,23 +3,37 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.utils import timezone
+from psycopg.errors import QueryCanceled
 
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.models import Company
 from loyaltycrm.lib.faults import crash_point
 from loyaltycrm.lib.tokens import new_codes
-from rewards.actions.runs import frozen_with_run, in_company_language
-from rewards.audience import PLACES, complete_languages, place_parameters
+from rewards.actions.deliveries import wait_for_hours
+from rewards.actions.hold_outs import place_newcomers
+from rewards.actions.holding import hold_if_restored
+from rewards.actions.picked import keep_picks, terms_of
+from rewards.actions.runs import frozen_with_run, in_company_language, stop_broken
+from rewards.audience import MAILED, ON_ITS_WAY, PLACES, complete_languages, place_parameters
+from rewards.choices.picking import Picker
+from rewards.effects.budget import budget_of, expected_mail_cents
 from rewards.emails import sender, why_not_to_send
-from rewards.models import DeliveryStatus, Run, RunStatus, Voucher, VoucherStatus
+from rewards.models import Delivery, DeliveryReason, DeliveryStatus, Reward, Run, RunStatus, Voucher, VoucherStatus
+from rewards.occasions import happened
 from rewards.offer_checks import why_nobody_is_asked
-from rewards.queries import Balance, balances
+from rewards.queries import Balance, balances, catalogue, next_reward
+from rewards.windows import closed_zones
+
+logger = logging.getLogger(__name__)
 
 CHUNK: Final = 5_000
 _PLANNING_LOCK: Final = 7_203_114
@@ -33,20 +47,41 @@ def plan_run(*, run_id: int, at: datetime | None = None) -> bool:
     """Freeze a run: audience, control group, words, values, addresses, Message-IDs, codes. Then it is sent.
 
     Everyone in the audience gets one row: to be mailed, in the control group, or left out with a reason. A run that
-    may not be sent at all waits for a person, with a note. Returns whether the run was planned by this call; while
-    another process plans, or a second time, nothing happens.
+    may not be sent at all waits for a person, with a note, and so does one that cannot be planned, or not in time: it
+    would hold up those of lower priority. What goes by itself, like a lost connection, is raised. Returns whether the
+    run was planned by this call; while another process plans, a run of higher priority waits to be planned, or a
+    second time, nothing happens.
     """
+    hold_if_restored()
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_PLANNING_LOCK])
             return bool(cursor.fetchone()[0]) and _plan(run_id, at or timezone.now())
     except _StoppedMeanwhile:
         return False
+    except Exception as error:
+        if isinstance(error, OperationalError | InterfaceError) and not _took_too_long(error):
+            raise
+        logger.exception("Run %s could not be planned.", run_id)
+        stop_broken(run=Run.objects.get(pk=run_id), error=error)
+        return False
+
+
+def let_nothing_be_planned() -> None:
+    """Wait until no run is being planned, and let none be until the transaction ends: planning writes down what it has
+    read of a customer before."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_PLANNING_LOCK])
+
+
+def _took_too_long(error: Exception) -> bool:
+    """Whether the database gave a statement up for its time. It would again, and runs of lower priority wait for it."""
+    return isinstance(error.__cause__, QueryCanceled)
 
 
 def _plan(run_id: int, now: datetime) -> bool:
     run = Run.objects.select_related("offer").get(pk=run_id)
-    if run.status != RunStatus.PLANNED:
+    if run.status != RunStatus.PLANNED or _gives_way(run):
         return False
     why = why_not_to_send() or why_nobody_is_asked(run.offer)
     if why:
@@ -60,9 +95,15 @@ def _plan(run_id: int, now: datetime) -> bool:
         setattr(run, name, frozen)
     run.valid_from = Company.current().today(now)
     run.good_through = run.valid_from + timedelta(days=run.offer.valid_days - 1)
-    _place_everyone(run)
+    place_newcomers(today=run.valid_from)
+    occasions = happened(run.offer, today=run.valid_from)
+    _place_everyone(run, occasions)
+    run.mail_cents = expected_mail_cents(run.offer)
+    _keep_limit(run)
+    budget = _keep_budget(run, run.mail_cents)
+    picker = Picker(run, now)
     for chunk in _readers():
-        _write_mailed(run, chunk)
+        _write_mailed(run, chunk, picker)
     crash_point("plan.mailed")
     _write_others(run)
     run.audience_count = run.deliveries.count()
@@ -70,10 +111,16 @@ def _plan(run_id: int, now: datetime) -> bool:
     run.planned_at = now
     run.status = RunStatus.SENDING
     run.save()
-    audit.record("plan run", run, by=None, data={"audience": run.audience_count})
+    wait_for_hours(closed=closed_zones(now))
+    audit.record("plan run", run, by=None, data={"audience": run.audience_count, **budget})
     _measure_tables()
     crash_point("plan.written")
     return True
+
+
+def _gives_way(run: Run) -> bool:
+    """Whether a run of higher priority is to choose its readers first."""
+    return Run.objects.filter(status=RunStatus.PLANNED, offer__priority__gt=run.offer.priority).exists()
 
 
 def _measure_tables() -> None:
@@ -88,7 +135,7 @@ def _lock_while_planned(run: Run) -> None:
         raise _StoppedMeanwhile
 
 
-def _place_everyone(run: Run) -> None:
+def _place_everyone(run: Run, occasions: dict[int, str] | None) -> None:
     """Put the whole audience, each with a status and a reason, into a table that lives as long as the transaction."""
     parameters = place_parameters(
         audience=run.audience,
@@ -96,6 +143,7 @@ def _place_everyone(run: Run) -> None:
         seed=run.seed,
         control_percent=run.control_percent,
         today=run.valid_from,
+        among=occasions,
     )
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = '100s'")
@@ -104,12 +152,61 @@ def _place_everyone(run: Run) -> None:
             """
             CREATE TEMP TABLE planned (
                 customer_id bigint PRIMARY KEY, household bigint, email text, email_key text, language text,
-                first_name text, agreed_on date, reason text, status text
+                first_name text, agreed_on date, reason text, status text, occasion text NOT NULL DEFAULT ''
             ) ON COMMIT DROP
             """
         )
         cursor.execute(f"INSERT INTO planned {PLACES}", parameters)
+        if occasions:
+            cursor.execute(
+                """
+                UPDATE planned p SET occasion = g.occasion
+                FROM unnest(%s::bigint[], %s::text[]) AS g(customer_id, occasion) WHERE g.customer_id = p.customer_id
+                """,
+                [list(occasions), list(occasions.values())],
+            )
         cursor.execute("ANALYZE planned")
+
+
+def _keep_limit(run: Run) -> None:
+    """Leave out, by lot, whoever is beyond the most mails of the offer.
+
+    The lot falls on households, as for the control group: those compared with one another must be of the same size.
+    """
+    if run.offer.most_mails is None:
+        return
+    mailed = Delivery.objects.filter(run__offer=run.offer_id, status__in=[*ON_ITS_WAY, *MAILED]).count()
+    _leave_out_by_lot(run, most=max(run.offer.most_mails - mailed, 0), reason=DeliveryReason.LIMIT)
+
+
+def _keep_budget(run: Run, mail_cents: Decimal) -> dict[str, Any]:
+    """Leave out, by the same lot, whoever is beyond what the budget is expected to pay for; return what was decided."""
+    budget = budget_of(run.offer)
+    if budget is None:
+        return {}
+    most = budget.mails(mail_cents)
+    if most is not None:
+        _leave_out_by_lot(run, most=most, reason=DeliveryReason.BUDGET)
+    return {"budget": asdict(budget) | {"mail_cents": str(mail_cents)}}
+
+
+def _leave_out_by_lot(run: Run, *, most: int, reason: DeliveryReason) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE planned SET status = %s, reason = %s WHERE customer_id IN (
+                SELECT customer_id FROM planned WHERE status = %s
+                ORDER BY md5(%s || ':limit:' || household), household, customer_id OFFSET %s
+            )
+            """,
+            [
+                DeliveryStatus.SUPPRESSED,
+                reason,
+                DeliveryStatus.PENDING,
+                str(run.seed),
+                most,
+            ],
+        )
 
 
 _Reader = tuple[int, str, date]
@@ -133,42 +230,54 @@ def _readers() -> Iterator[list[_Reader]]:
         last = chunk[-1][0]
 
 
-def _write_mailed(run: Run, chunk: list[_Reader]) -> None:
-    held = balances([customer_id for customer_id, _name, _agreed in chunk], run.valid_from)
+def _write_mailed(run: Run, chunk: list[_Reader], picker: Picker) -> None:
+    customers = [customer_id for customer_id, _name, _agreed in chunk]
+    held = balances(customers, run.valid_from)
+    picks = picker.pick(customers)
+    names, benefits, terms = terms_of(run, customers, picks)
     codes = _unused_codes(len(chunk))
+    rewards = catalogue()
     values = [
-        json.dumps(frozen_values(held.get(customer_id, Balance()), first_name=name, agreed_on=agreed, code=code))
+        json.dumps(
+            frozen_values(
+                held.get(customer_id, Balance()), first_name=name, agreed_on=agreed, code=code, rewards=rewards
+            )
+            | ({"product": picks[customer_id].product} if customer_id in picks else {})
+        )
         for (customer_id, name, agreed), code in zip(chunk, codes, strict=True)
     ]
     with connection.cursor() as cursor:
         cursor.execute(
             """
             WITH given AS (
-                SELECT * FROM unnest(%(customers)s::bigint[], %(codes)s::text[], %(values)s::text[])
-                    AS g(customer_id, code, frozen)
+                SELECT * FROM unnest(%(customers)s::bigint[], %(codes)s::text[], %(values)s::text[],
+                    %(terms)s::bigint[], %(moments)s::timestamptz[]) AS g(customer_id, code, frozen, terms, moment)
+            ), benefits AS (
+                SELECT * FROM unnest(%(names)s::text[], %(benefits)s::text[])
+                    WITH ORDINALITY AS b(names, benefit, terms)
             ), issued AS (
-                INSERT INTO rewards_voucher (code, customer_id, names, kind, value_cents, minimum_spend_cents,
-                    valid_from, good_through, status, issued_at)
-                SELECT code, customer_id, %(names)s::jsonb, %(kind)s, %(value)s, %(minimum)s, %(from)s, %(through)s,
+                INSERT INTO rewards_voucher (code, customer_id, names, benefit, valid_from, good_through, status,
+                    issued_at)
+                SELECT code, customer_id, names::jsonb, benefit::jsonb, %(from)s, %(through)s,
                     %(voucher_status)s, now()
-                FROM given
+                FROM given JOIN benefits USING (terms)
                 RETURNING id, customer_id
             )
             INSERT INTO rewards_delivery (run_id, customer_id, household, status, reason, address, address_key,
-                language, "values", message_id, voucher_id, attempts, next_at, reply)
-            SELECT %(run)s, p.customer_id, p.household, p.status, '', p.email, p.email_key, p.language,
+                language, occasion, "values", message_id, voucher_id, attempts, next_at, reply)
+            SELECT %(run)s, p.customer_id, p.household, p.status, '', p.email, p.email_key, p.language, p.occasion,
                 g.frozen::jsonb, '<' || replace(gen_random_uuid()::text, '-', '') || '@' || %(domain)s::text || '>',
-                i.id, 0, now(), ''
+                i.id, 0, coalesce(g.moment, now()), ''
             FROM given g JOIN planned p USING (customer_id) JOIN issued i USING (customer_id) ORDER BY p.customer_id
             """,
             {
-                "customers": [customer_id for customer_id, _name, _agreed in chunk],
+                "customers": customers,
                 "codes": codes,
                 "values": values,
-                "names": json.dumps(run.benefit_names),
-                "kind": run.benefit_kind,
-                "value": run.value_cents,
-                "minimum": run.minimum_spend_cents,
+                "terms": terms,
+                "moments": [picks[pk].at if pk in picks else None for pk in customers],
+                "names": names,
+                "benefits": benefits,
                 "from": run.valid_from,
                 "through": run.good_through,
                 "voucher_status": VoucherStatus.ISSUED,
@@ -176,11 +285,15 @@ def _write_mailed(run: Run, chunk: list[_Reader]) -> None:
                 "domain": sender().domain,
             },
         )
+    keep_picks(run, picks)
 
 
-def frozen_values(balance: Balance, *, first_name: str, agreed_on: date | None, code: str) -> dict[str, Any]:
-    """What a mail will say about one customer, as it is kept with the delivery."""
+def frozen_values(
+    balance: Balance, *, first_name: str, agreed_on: date | None, code: str, rewards: Sequence[Reward]
+) -> dict[str, Any]:
+    """What a mail will say about one customer, as it is kept with the delivery; `rewards` are those on offer."""
     ending = balance.next_expiry
+    near = next_reward(balance.available, rewards)
     return {
         "first_name": first_name,
         "points": balance.available,
@@ -188,6 +301,7 @@ def frozen_values(balance: Balance, *, first_name: str, agreed_on: date | None, 
         "expiring_on": ending.good_through.isoformat() if ending else None,
         "agreed_on": agreed_on.isoformat() if agreed_on else None,
         "code": code,
+        "near": near and {"names": near.reward.names, "cost": near.reward.points_cost, "missing": near.missing},
     }
 
 
@@ -205,8 +319,8 @@ def _write_others(run: Run) -> None:
         cursor.execute(
             """
             INSERT INTO rewards_delivery (run_id, customer_id, household, status, reason, address, address_key,
-                language, "values", message_id, attempts, reply)
-            SELECT %s, customer_id, household, status, reason, '', '', language, '{}'::jsonb, '', 0, ''
+                language, occasion, "values", message_id, attempts, reply)
+            SELECT %s, customer_id, household, status, reason, '', '', language, occasion, '{}'::jsonb, '', 0, ''
             FROM planned WHERE status <> %s ORDER BY customer_id
             """,
             [run.pk, DeliveryStatus.PENDING],

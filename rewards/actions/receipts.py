@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from customers.actions.classifying import reclassify
+from customers.actions.returned_lines import returned_of
 from customers.actions.visits import insert_visit, receipt_key
 from customers.models import Customer, Visit, VisitLine
 from loyaltycrm.core.actions import audit
@@ -29,7 +30,7 @@ from rewards.actions.tiers import review_tiers
 from rewards.actions.voiding import take_visit_back
 from rewards.knobs import CLAIM_DAYS
 from rewards.ledger import load_states
-from rewards.models import SaleFacts
+from rewards.models import SaidOfSale, SaleFacts
 from rewards.programme import BasketLine, from_facts, load_programmes
 from rewards.queries import balance_of
 
@@ -54,6 +55,8 @@ def move_visit(*, visit: Visit, customer: Customer, by: User | None) -> VisitOut
         raise Refused(_("This visit is this customer’s already. Choose another customer."))
     if timezone.now() > undo_ends_at(visit):
         raise Refused(_("The time to change this visit is over. Ask a manager for a correction."))
+    if any(use.changed_visit for use in visit.redemptions.filter(undone_at__isnull=True)):
+        raise Refused(_("A code was used on this visit. Undo it and save it again for the right customer."))
     if visit.refunds.exists():
         raise Refused(_("Money was given back on this visit. Ask a manager for a correction."))
     refuse_own_account(by=by, customer_id=customer.pk)
@@ -73,6 +76,8 @@ def move_visit(*, visit: Visit, customer: Customer, by: User | None) -> VisitOut
         note=visit.note,
         by=by,
     )
+    moved.first_recorded_at = visit.first_recorded_at or visit.recorded_at
+    moved.save(update_fields=["first_recorded_at"])
     _copy_lines(visit, to=moved)
     data = {"net_cents": moved.net_cents, "customer": customer.pk, "moved_from": visit.pk}
     return post_visit(moved, details=details, by=by, beside=[audit.part("record visit", moved, by=by, data=data)])
@@ -106,15 +111,15 @@ def claim_visit(*, customer: Customer, store: Store, receipt_id: str, by: User |
         )
         raise Refused(words % {"count": days}, field="receipt_id")
     refuse_own_account(by=by, customer_id=customer.pk)
-    visit.customer = customer
-    visit.save(update_fields=["customer"])
+    visit.customer, visit.claimed_at = customer, timezone.now()
+    visit.save(update_fields=["customer", "claimed_at"])
     data = {"net_cents": visit.net_cents, "customer": customer.pk}
     outcome = post_visit(
         visit, details=_details_of(visit), by=by, beside=[audit.part("claim visit", visit, by=by, data=data)]
     )
-    refunds = list(visit.refunds.order_by("occurred_at", "pk"))
+    refunds = list(visit.refunds.order_by("pk"))
     for number, refund in enumerate(refunds):
-        post_refund(refund, not_posted=refunds[number:], by=by)
+        post_refund(refund, returned=returned_of(refund), not_posted=refunds[number:], by=by)
     if refunds:
         # Each of them moved a standing that `post_visit` had read with all of them.
         review_tiers([customer.pk])
@@ -153,13 +158,16 @@ def _copy_lines(visit: Visit, *, to: Visit) -> None:
 
 
 def _details_of(visit: Visit) -> Details:
-    """What the till said of the sale, as far as it was kept: with its facts, or line by line."""
-    facts = SaleFacts.objects.filter(visit=visit).values_list("facts", flat=True).first()
+    """What the till said of the sale, as far as it was kept: with its facts, for a claim, or line by line."""
+    kept = [model.objects.filter(visit=visit).values_list("facts") for model in (SaleFacts, SaidOfSale)]
+    facts = next((facts for (facts,) in kept[0].union(kept[1], all=True)), None)
     if facts is None:
         lines = (
-            VisitLine.objects.filter(visit=visit).order_by("line_no").values_list("net_cents", "product__product_id")
+            VisitLine.objects.filter(visit=visit)
+            .order_by("line_no")
+            .values_list("net_cents", "product__product_id", "line_no")
         )
-        return Details(lines=tuple(BasketLine(net_cents, product or "") for net_cents, product in lines))
+        return Details(lines=tuple(BasketLine(cents, product or "", number=number) for cents, product, number in lines))
     basket = from_facts(visit.net_cents, visit.business_date, facts)
     return Details(
         lines=basket.lines,

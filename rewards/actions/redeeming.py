@@ -20,8 +20,11 @@ from loyaltycrm.core.models import Company, Store, User
 from loyaltycrm.lib.inserting import insert_part, is_written
 from loyaltycrm.lib.tokens import new_code
 from loyaltycrm.lib.transactions import atomic_with_retry
+from rewards.actions.following import follow, refuse_if_followed, unfollow
 from rewards.actions.telling import returned_voucher, used_voucher
-from rewards.knobs import UNDO_MINUTES, VOUCHER_DAYS
+from rewards.audience import HAS_LEFT
+from rewards.benefits import Acts, Given, NotNow, Sale, work_out
+from rewards.knobs import CODES_PER_VISIT, UNDO_MINUTES, VOUCHER_DAYS
 from rewards.ledger import (
     AccountState,
     BelowMinimum,
@@ -38,7 +41,8 @@ from rewards.ledger import (
     write,
     write_with,
 )
-from rewards.models import Posting, Redemption, Reward, Voucher, VoucherStatus
+from rewards.models import Delivery, Posting, Redemption, Reward, Voucher, VoucherStatus
+from rewards.places import stores_in_words
 from rewards.programme import load_programmes
 
 
@@ -89,14 +93,14 @@ def use_reward(
 ) -> Used:
     """Spend points on a reward and hand it over now; writes a used voucher, its redemption and the posting.
 
+    A reward that is worked out from a visit is collected instead: its code is good from now on, to be used with one.
     `reference` is the request's own key: sent again it has no second effect. Raises `Refused` when the reward is no
     longer offered or the points do not suffice, `Conflict` when the key was used for something else.
     """
     customer = customer.current
     visit = _locked(visit)
     account = open_account(customer.pk)
-    known = _known(reference)
-    if known is not None:
+    if known := _known(reference):
         if (known.customer_id, known.reward_id) != (customer.pk, reward.pk):
             raise Conflict(_("This form was already used for something else. Open the page again."))
         return Used(known, is_new=False)
@@ -119,11 +123,10 @@ def use_reward(
         customer=customer,
         reward=reward,
         names=reward.names,
-        kind=reward.kind,
-        value_cents=reward.value_cents,
+        benefit=reward.benefit,
         valid_from=event.business_date,
         good_through=event.business_date + timedelta(days=value(VOUCHER_DAYS) - 1),
-        status=VoucherStatus.REDEEMED,
+        status=VoucherStatus.ISSUED if reward.benefit.is_collected else VoucherStatus.REDEEMED,
     )
     redemption = Redemption(
         reference=event.reference,
@@ -132,13 +135,15 @@ def use_reward(
         visit=visit,
         reward=reward,
         points=reward.points_cost,
-        value_cents=reward.value_cents,
+        value_cents=0 if reward.benefit.is_collected else reward.benefit.fixed_cents or 0,
         redeemed_at=now,
         business_date=event.business_date,
         redeemed_by=by,
     )
     with quiet(when=not account.has_receivers):
         _write_together(account.state, replayed.entries, voucher, redemption, by=by)
+        if not reward.benefit.is_collected:
+            follow(redemption, reward.benefit, names=reward.names, by=by)
         announce(used_voucher(redemption))
     return Used(redemption, is_new=True)
 
@@ -148,26 +153,37 @@ def _write_together(
 ) -> None:
     """Write what the use of points led to by one statement: postings, voucher, redemption, audit row."""
     told = {"points": redemption.points, "customer": redemption.customer_id}
-    taken = {"voucher_id": "SELECT id FROM voucher", "posting_id": "SELECT id FROM entry WHERE kind = 'redeem'"}
-    answers = write_with(
-        state,
-        entries,
-        by=by,
-        beside=[
-            insert_part("voucher", voucher),
+    is_collected = voucher.status == VoucherStatus.ISSUED
+    taken = {"posting_id": "SELECT id FROM entry WHERE kind = 'redeem'"}
+    if is_collected:
+        rows = [
             insert_part("redemption", redemption, taken=taken),
-            audit.part("use reward", redemption, by=by, data=told, written_by="redemption"),
-        ],
-    )
+            insert_part("voucher", voucher, taken={"origin_id": "SELECT id FROM redemption"}),
+        ]
+    else:
+        rows = [
+            insert_part("voucher", voucher),
+            insert_part("redemption", redemption, taken=taken | {"voucher_id": "SELECT id FROM voucher"}),
+        ]
+    audited = audit.part("use reward", redemption, by=by, data=told, written_by="redemption")
+    answers = write_with(state, entries, by=by, beside=[*rows, audited])
     is_written(voucher, answers["voucher"][0][1])
     is_written(redemption, answers["redemption"][0][1])
-    redemption.voucher = voucher
+    if is_collected:
+        voucher.origin = redemption
+    else:
+        redemption.voucher = voucher
     redemption.posting_id = dict(answers["entry"])[redemption.reference]
 
 
 def _locked(visit: Visit | None) -> Visit | None:
     """The visit as it is now, held so that nobody takes it back meanwhile: visits are locked before accounts."""
     return None if visit is None else Visit.objects.select_for_update(of=("self",), no_key=True).get(pk=visit.pk)
+
+
+def _hold(customer: Customer) -> None:
+    """Customers are locked before codes: so does a merge, which then moves their codes."""
+    Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
 
 
 def _check_visit(visit: Visit | None, customer: Customer) -> None:
@@ -187,7 +203,7 @@ def usable_vouchers(customer: Customer, day: date | None = None) -> list[Voucher
         Voucher.objects.filter(
             customer=customer, status=VoucherStatus.ISSUED, valid_from__lte=today, good_through__gte=today
         )
-        .filter(Q(delivery__isnull=True) | Q(delivery__status="sent"))
+        .filter(Q(delivery__isnull=True) | Q(delivery__status__in=HAS_LEFT) | Q(delivery__may_have_arrived=True))
         .order_by("good_through", "id")
     )
 
@@ -201,56 +217,121 @@ def use_code(
     reference: str,
     visit: Visit | None = None,
     net_cents: int | None = None,
+    item_cents: int | None = None,
     by: User | None,
 ) -> Used:
-    """Use a voucher's code once. `net_cents` is the amount of the visit it is used on, where it is known.
+    """Use a voucher's code once, beside a visit that is recorded already or to come: the visit stays as it is.
 
-    Sent again with the same reference it has no second effect. Raises `Refused` with what to do: an unknown code,
-    another customer's, used, ended or not begun, or a visit below its smallest amount.
+    What it is worth is worked out on what was to pay before discounts (`visit`), else on `net_cents`, which may be left
+    out where neither its worth nor its terms ask for it. Sent again with the same reference it has no second effect.
+    Raises `Refused` with what to do: an unknown code, another customer's, used, ended or not begun, one that gives
+    nothing on this amount, one more than a visit may have, or one that gives points (`use_on_visit` does that).
     """
     customer = customer.current
     visit = _locked(visit)
-    voucher = Voucher.objects.select_for_update().filter(code=normalise_code(code)[:16]).first()
-    if voucher is None:
-        raise Refused(_("This code is not known. Check it letter by letter."), field="code")
-    known = _known(reference)
-    if known is not None:
-        if known.voucher_id != voucher.pk:
-            raise Conflict(_("This form was already used for something else. Open the page again."))
-        return Used(known, is_new=False)
+    _hold(customer)
+    voucher = code_named(code, is_locked=True)
+    if known := _known(reference):
+        return Used(_same(known, voucher), is_new=False)
     now = timezone.now()
     day = store.business_date(now)
     _check_visit(visit, customer)
-    _check_usable(voucher, customer, day=day, net_cents=net_cents)
+    refuse_unusable(voucher, customer, day=day)
+    if visit is not None:
+        refuse_too_many(1 + visit.redemptions.filter(voucher__isnull=False, points=0, undone_at__isnull=True).count())
+    if voucher.benefit.acts == Acts.POINTS:
+        raise Refused(_("This code gives points with a visit. Save it together with the visit."), field="code")
+    given = _worth(voucher, store, day, visit.gross_cents if visit else net_cents, item_cents)
+    use = Redemption(reference=f"redemption:{reference}", customer=customer, store=store, visit=visit, voucher=voucher,
+                     value_cents=given.worth_cents, redeemed_at=now, business_date=day, redeemed_by=by)  # fmt: skip
+    return Used(_write_use(use, voucher, by=by), is_new=True)
+
+
+def use_on_visit(
+    *, voucher: Voucher, given: Given, bonus_points: int, visit: Visit, reference: str, by: User | None
+) -> Redemption:
+    """Use a code with the visit that was just recorded with what it gives, in the caller's transaction.
+
+    Raises `Refused` where another till used it meanwhile.
+    """
+    assert visit.customer is not None
+    if voucher.benefit.acts == Acts.MEMBERSHIP:
+        _hold(visit.customer)
+    voucher = code_named(voucher.code, is_locked=True)
+    now = timezone.now()
+    day = visit.store.business_date(now)
+    refuse_unusable(voucher, visit.customer.current, day=day)
+    use = Redemption(reference=f"redemption:{reference}", customer=visit.customer, store=visit.store, visit=visit,
+                     voucher=voucher, value_cents=given.worth_cents, off_cents=given.off_cents,
+                     bonus_points=bonus_points, redeemed_at=now, business_date=day, redeemed_by=by)  # fmt: skip
+    return _write_use(use, voucher, by=by)
+
+
+def _write_use(use: Redemption, voucher: Voucher, *, by: User | None) -> Redemption:
     voucher.status = VoucherStatus.REDEEMED
     voucher.save(update_fields=["status"])
-    redemption = Redemption.objects.create(
-        reference=f"redemption:{reference}",
-        customer=customer,
-        store=store,
-        visit=visit,
-        voucher=voucher,
-        points=0,
-        value_cents=voucher.value_cents,
-        redeemed_at=now,
-        business_date=day,
-        redeemed_by=by,
-    )
-    audit.record("use code", redemption, by=by, data={"voucher": voucher.pk, "customer": customer.pk})
-    announce(used_voucher(redemption))
-    return Used(redemption, is_new=True)
+    use.voucher = voucher
+    use.save(force_insert=True)
+    audit.record("use code", use, by=by, data={"voucher": voucher.pk, "customer": use.customer_id})
+    follow(use, voucher.benefit, names=voucher.names, by=by)
+    announce(used_voucher(use))
+    return use
 
 
-def check_code(*, code: str, customer: Customer, store: Store, net_cents: int | None = None) -> Voucher:
-    """The voucher of a code that could be used here today. Changes nothing; raises `Refused` as `use_code` does."""
-    voucher = Voucher.objects.filter(code=normalise_code(code)[:16]).first()
+def _worth(voucher: Voucher, store: Store, day: date, amount_cents: int | None, item_cents: int | None) -> Given:
+    benefit = voucher.benefit
+    if amount_cents is None:
+        if elsewhere := benefit.why_not_here(store=store.code, weekday=day.weekday(), named=stores_in_words):
+            raise Refused(elsewhere, field="code")
+        if benefit.fixed_cents is None or benefit.minimum_spend_cents or benefit.acts == Acts.CODE:
+            raise Refused(_("Its worth depends on the visit. Enter the amount too."), field="net_cents")
+        return Given(worth_cents=benefit.fixed_cents)
+    sale = Sale(amount_cents, day, store.code, Company.current().currency, item_cents=item_cents, named=stores_in_words)
+    outcome = work_out([benefit], sale)[0]
+    if isinstance(outcome, NotNow):
+        raise Refused(outcome.words, field="item_cents" if outcome.asks_item else "code")
+    return outcome
+
+
+def check_code(
+    *, code: str, customer: Customer, store: Store, net_cents: int | None = None, item_cents: int | None = None
+) -> tuple[Voucher, Given | None]:
+    """The voucher of a code that could be used here today, and what it gives on an amount. Changes nothing.
+
+    Raises `Refused` as `use_code` does, but not for one that is to be saved with the visit.
+    """
+    voucher = code_named(code)
+    day = store.business_date()
+    refuse_unusable(voucher, customer.current, day=day)
+    given = _worth(voucher, store, day, net_cents, item_cents) if net_cents is not None else None
+    if given is None and (
+        elsewhere := voucher.benefit.why_not_here(store=store.code, weekday=day.weekday(), named=stores_in_words)
+    ):
+        raise Refused(elsewhere, field="code")
+    return voucher, given
+
+
+def code_named(code: str, *, is_locked: bool = False) -> Voucher:
+    """The voucher of a code as it was typed. Raises `Refused` where there is none."""
+    vouchers = Voucher.objects.select_for_update() if is_locked else Voucher.objects.all()
+    voucher = vouchers.filter(code=normalise_code(code)[:16]).first()
     if voucher is None:
         raise Refused(_("This code is not known. Check it letter by letter."), field="code")
-    _check_usable(voucher, customer.current, day=store.business_date(), net_cents=net_cents)
     return voucher
 
 
-def _check_usable(voucher: Voucher, customer: Customer, *, day: date, net_cents: int | None) -> None:
+def refuse_too_many(codes: int) -> None:
+    """Raise `Refused` for more codes than one visit may have."""
+    most = int(value(CODES_PER_VISIT))
+    if codes > most:
+        words = ngettext(
+            "Use at most %(count)s offer on one visit.", "Use at most %(count)s offers on one visit.", most
+        )
+        raise Refused(words % {"count": most}, field="code")
+
+
+def refuse_unusable(voucher: Voucher, customer: Customer, *, day: date) -> None:
+    """Raise `Refused` for a code that is somebody else's, used, void, ended, not begun, or of a mail still to leave."""
     if voucher.customer_id != customer.pk:
         raise Refused(_("This code belongs to another customer."), field="code")
     if voucher.status == VoucherStatus.REDEEMED:
@@ -259,8 +340,18 @@ def _check_usable(voucher: Voucher, customer: Customer, *, day: date, net_cents:
         raise Refused(_("This code is no longer good."), field="code")
     if not voucher.valid_from <= day <= voucher.good_through:
         raise Refused(_("This code is not good today. Look at its dates."), field="code")
-    if net_cents is not None and net_cents < voucher.minimum_spend_cents:
-        raise Refused(_("This code needs a larger visit. Look at its smallest amount."), field="code")
+    is_offers = voucher.reward_id is None and voucher.origin_id is None
+    if (
+        is_offers
+        and Delivery.objects.filter(voucher=voucher).exclude(Q(status__in=HAS_LEFT) | Q(may_have_arrived=True)).exists()
+    ):
+        raise Refused(_("The mail with this code has not left yet, so the code is not good yet."), field="code")
+
+
+def _same(known: Redemption, voucher: Voucher) -> Redemption:
+    if known.voucher_id != voucher.pk:
+        raise Conflict(_("This form was already used for something else. Open the page again."))
+    return known
 
 
 def _known(reference: str) -> Redemption | None:
@@ -274,7 +365,8 @@ def _known(reference: str) -> Redemption | None:
 def undo_redemption(*, redemption: Redemption, by: User | None) -> Redemption:
     """Undo a use of points or of a code made by mistake: points return to their lots, an offer's code is good again.
 
-    Raises `Refused` after the time for undoing, or a second time.
+    Raises `Refused` after the time for undoing, or a second time, where the code changed the visit, and where what it
+    led to was used already.
     """
     # Before the row: so does whoever takes the whole visit back. A merge may have moved it since the caller read it.
     lock_accounts(list(Redemption.objects.filter(pk=redemption.pk).values_list("customer_id", flat=True)))
@@ -284,13 +376,17 @@ def undo_redemption(*, redemption: Redemption, by: User | None) -> Redemption:
     now = timezone.now()
     if now > redemption.redeemed_at + timedelta(minutes=value(UNDO_MINUTES)):
         raise Refused(_("The time to undo this is over. Ask a manager for a correction."))
+    if redemption.changed_visit:
+        raise Refused(_("This code changed the visit. Undo the visit instead."))
+    refuse_if_followed(redemption)
     if redemption.posting is not None:
         _return_points(redemption, redemption.posting, by=by)
     redemption.undone_at = now
     redemption.save(update_fields=["undone_at"])
+    unfollow(redemption, by=by)
     voucher = redemption.voucher
     if voucher is not None:
-        voucher.status = VoucherStatus.VOID if voucher.reward_id else VoucherStatus.ISSUED
+        voucher.status = VoucherStatus.ISSUED if voucher.is_good_after_undoing else VoucherStatus.VOID
         voucher.save(update_fields=["status"])
     audit.record("undo redemption", redemption, by=by, data={"points": redemption.points})
     is_good_again = voucher is not None and voucher.status == VoucherStatus.ISSUED

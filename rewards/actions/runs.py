@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,14 +18,22 @@ from loyaltycrm.core.actions.announcing import announce
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.knobs import value
 from loyaltycrm.core.models import Company, User
+from loyaltycrm.lib.letters import clean_line
 from rewards.actions.telling import finished_run
+from rewards.choices import frozen_choices
 from rewards.emails import why_not_to_send
 from rewards.knobs import OVERDUE_HOURS
-from rewards.models import Delivery, DeliveryStatus, Offer, OfferStatus, Run, RunStatus, VoucherStatus
-from rewards.schedule import Occurrence, latest_occurrence
+from rewards.models import Delivery, DeliveryReason, DeliveryStatus, Offer, OfferStatus, Run, RunStatus, VoucherStatus
+from rewards.schedule import Occurrence, Timetable, latest_occurrence
 
 ENDED = (RunStatus.DONE, RunStatus.CANCELLED)
 OVERDUE = _lazy("It could not start in time. Look whether the offer still fits, then send or cancel it.")
+
+
+BROKEN = _lazy(
+    "Sending broke off. Tell whoever looks after the program, then let the run go on. The error is: %(error)s"
+)
+logger = logging.getLogger(__name__)
 
 
 def start_due_runs(now: datetime | None = None) -> list[Run]:
@@ -36,8 +45,8 @@ def start_due_runs(now: datetime | None = None) -> list[Run]:
     now = now or timezone.now()
     zone = Company.current().zone
     started = []
-    for offer in Offer.objects.filter(status=OfferStatus.ACTIVE).order_by("id"):
-        due = latest_occurrence(schedule=offer.schedule, day_number=offer.day, at=offer.send_at, zone=zone, now=now)
+    for offer in Offer.objects.filter(status=OfferStatus.ACTIVE).order_by("-priority", "id"):
+        due = latest_occurrence(Timetable.of(offer), zone=zone, now=now)
         if due is None or (offer.activated_at and due.at < offer.activated_at):
             continue
         if offer.active_from and due.day < offer.active_from:
@@ -98,10 +107,10 @@ def in_company_language(text: Any, **values: Any) -> str:
 def frozen_with_run(offer: Offer) -> dict[str, Any]:
     """What a run keeps of its offer, whatever is edited later."""
     return {
-        "benefit_kind": offer.benefit_kind,
+        "benefit": offer.benefit,
         "benefit_names": offer.benefit_names,
-        "value_cents": offer.value_cents,
-        "minimum_spend_cents": offer.minimum_spend_cents,
+        "choices": frozen_choices(offer),
+        "own_time_days": offer.own_time_days,
         "texts": offer.texts,
         "control_percent": offer.control_percent,
         "audience": offer.audience,
@@ -129,6 +138,19 @@ def pause_run(*, run: Run, by: User | None, note: str = "") -> Run:
     _take_back_claims(run)
     audit.record("pause run", run, by=by, data={"note": run.note})
     return run
+
+
+def stop_run(*, run: Run, note: str) -> None:
+    """Pause a run by itself, with a note that says why; one that someone else has stopped stays as it is."""
+    try:
+        pause_run(run=run, by=None, note=note)
+    except Refused:
+        logger.info("Run %s was stopped by someone else first.", run.pk)
+
+
+def stop_broken(*, run: Run, error: Exception) -> None:
+    """Pause a run at an error of our own: to meet it again every minute would help nobody."""
+    stop_run(run=run, note=in_company_language(BROKEN, error=clean_line(f"{type(error).__name__}: {error}")))
 
 
 @transaction.atomic
@@ -177,8 +199,10 @@ def tell_of_end(run: Run) -> None:
 
 
 @transaction.atomic
-def resend_unknown(*, run: Run, by: User) -> int:
-    """Send the mails again of which nobody knows whether they arrived; return how many. Some readers may get two.
+def resend_unknown(*, run: Run, by: User, delivery: Delivery | None = None) -> int:
+    """Send the mails again of which nobody knows whether they arrived, or only one; return how many.
+
+    Some readers may get two. What a provider has reported of meanwhile is known, and is not sent again.
 
     Raises `Refused` when there are none, when the run was cancelled or stands still, or when its benefit is over.
     """
@@ -188,15 +212,21 @@ def resend_unknown(*, run: Run, by: User) -> int:
     if run.good_through < Company.current().today():
         raise Refused(_("The benefit in this mail is over, so it can no longer be sent."))
     _refuse_if_nothing_may_leave()
-    count = Delivery.objects.filter(run=run, status=DeliveryStatus.UNKNOWN).update(
-        status=DeliveryStatus.PENDING, attempts=0, next_at=timezone.now(), reply=""
+    unknown = Delivery.objects.filter(run=run, status=DeliveryStatus.UNKNOWN, outcome="")
+    if delivery is not None:
+        unknown = unknown.filter(pk=delivery.pk)
+    count = unknown.update(
+        status=DeliveryStatus.PENDING, attempts=0, next_at=timezone.now(), reply="", may_have_arrived=True
     )
     if not count:
-        raise Refused(_("Every mail of this run has a known end."))
+        raise Refused(
+            _("Every mail of this run has a known end.") if delivery is None else _("This mail has a known end.")
+        )
     run.status = RunStatus.SENDING
     run.finished_at = None
     run.save(update_fields=["status", "finished_at"])
-    audit.record("resend unknown", run, by=by, data={"count": count})
+    only = {"delivery": delivery.pk} if delivery is not None else {}
+    audit.record("resend unknown", run, by=by, data={"count": count, **only})
     return count
 
 
@@ -215,18 +245,33 @@ def _take_back_claims(run: Run) -> None:
     )
 
 
-def end_unsent(run: Run, status: DeliveryStatus) -> int:
-    """Give every mail of the run that still waits this final status, and void its code; return how many."""
+def end_unsent(run: Run, status: DeliveryStatus, reason: str = DeliveryReason.NONE) -> int:
+    """Give every mail of the run that still waits this final status, and void its code; return how many.
+
+    One that was being sent again is unknown as before, and its code stays good: its reader may have it.
+    """
     with connection.cursor() as cursor:
         cursor.execute(
             """
             WITH ended AS (
-                UPDATE rewards_delivery SET status = %s WHERE run_id = %s AND status = %s RETURNING voucher_id
+                UPDATE rewards_delivery SET status = CASE WHEN may_have_arrived THEN %s ELSE %s END,
+                    reason = CASE WHEN may_have_arrived THEN '' ELSE %s END
+                WHERE run_id = %s AND status = %s
+                RETURNING voucher_id, may_have_arrived
             ), voided AS (
-                UPDATE rewards_voucher v SET status = %s FROM ended WHERE v.id = ended.voucher_id AND v.status = %s
+                UPDATE rewards_voucher v SET status = %s FROM ended
+                WHERE v.id = ended.voucher_id AND NOT ended.may_have_arrived AND v.status = %s
             )
             SELECT count(*) FROM ended
             """,
-            [status, run.pk, DeliveryStatus.PENDING, VoucherStatus.VOID, VoucherStatus.ISSUED],
+            [
+                DeliveryStatus.UNKNOWN,
+                status,
+                reason,
+                run.pk,
+                DeliveryStatus.PENDING,
+                VoucherStatus.VOID,
+                VoucherStatus.ISSUED,
+            ],
         )
         return int(cursor.fetchone()[0])

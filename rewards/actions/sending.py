@@ -16,17 +16,20 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from customers.actions.consent import issue_unsubscribe_tokens
+from customers.actions.own_pages import issue_page_links
 from customers.models import Channel, Purpose
-from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import Company
 from loyaltycrm.lib.faults import crash_point
-from loyaltycrm.lib.letters import Letter, clean_line
+from loyaltycrm.lib.letters import Letter
 from loyaltycrm.lib.mail import NoReply, Outbox, Reply, Unreachable, open_outbox
 from loyaltycrm.lib.tokens import new_token
 from rewards.actions import deliveries
-from rewards.actions.runs import in_company_language, pause_run
-from rewards.emails import OfferMail, why_not_to_send
+from rewards.actions.budget_ends import stop_where_used_up
+from rewards.actions.holding import hold_if_restored
+from rewards.actions.runs import in_company_language, stop_broken, stop_run
+from rewards.emails import LinkTokens, OfferMail, why_not_to_send
 from rewards.models import Delivery, DeliveryReason, DeliveryStatus, Run, RunStatus
+from rewards.windows import closed_zones
 
 logger = logging.getLogger(__name__)
 
@@ -35,9 +38,6 @@ BUDGET_SECONDS: Final = 30
 UNREACHABLE_PAUSE_SECONDS: Final = 60
 GOODBYE_PAUSE_SECONDS: Final = 30
 SENDER_REFUSED: Final = _("The mail server does not accept our sender address. It answered: %(reply)s")
-BROKEN: Final = _(
-    "Sending broke off. Tell whoever looks after the program, then let the run go on. The error is: %(error)s"
-)
 
 
 @dataclass
@@ -57,17 +57,20 @@ def send_batch(*, run_id: int, budget_seconds: float = BUDGET_SECONDS) -> Tally:
     Safe to call any number of times and from any number of processes at once: rows are the queue. An error that is
     none of one reader's own pauses the run: to meet it again every minute would help nobody.
     """
+    hold_if_restored()
     run = Run.objects.get(pk=run_id)
     if run.status != RunStatus.SENDING:
         return Tally()
     why = why_not_to_send()
     if why is not None:
-        _stop(run, in_company_language(why))
+        stop_run(run=run, note=in_company_language(why))
         return Tally()
+    stop_where_used_up(run_id=run.pk)
+    closed = closed_zones(timezone.now())
     batch = _Batch(run, ends=time.monotonic() + budget_seconds)
     try:
         while batch.goes_on:
-            claimed = deliveries.claim(run=run, token=batch.token, limit=BATCH)
+            claimed = deliveries.claim(run=run, token=batch.token, limit=BATCH, closed=closed)
             crash_point("send.claimed")
             if not claimed:
                 break
@@ -76,18 +79,11 @@ def send_batch(*, run_id: int, budget_seconds: float = BUDGET_SECONDS) -> Tally:
         raise
     except Exception as error:
         logger.exception("Run %s could not be sent.", run.pk)
-        _stop(run, in_company_language(BROKEN, error=clean_line(f"{type(error).__name__}: {error}")))
+        stop_broken(run=run, error=error)
     finally:
         batch.outbox.close()
         deliveries.release(token=batch.token)
     return batch.tally
-
-
-def _stop(run: Run, note: str) -> None:
-    try:
-        pause_run(run=run, by=None, note=note)
-    except Refused:
-        logger.info("Run %s was stopped by someone else first.", run.pk)
 
 
 @dataclass
@@ -111,13 +107,12 @@ class _Batch:
 
     def send(self, claimed: Sequence[Delivery]) -> None:
         """Send these one after the other; what is not reached in time is given back."""
-        tokens = {new_token(): delivery.customer_id for delivery in claimed}
-        issue_unsubscribe_tokens(tokens, purpose=Purpose.OFFERS, channel=Channel.EMAIL)
-        for delivery, unsubscribe_token in zip(claimed, tokens, strict=True):
+        links = self._links(claimed)
+        for delivery, tokens in zip(claimed, links, strict=True):
             if not self.goes_on:
                 break
             try:
-                letter = self.mail.letter(delivery, unsubscribe_token=unsubscribe_token, at=timezone.now())
+                letter = self.mail.letter(delivery, tokens=tokens, at=timezone.now())
             except (KeyError, TypeError, ValueError):
                 logger.exception("Delivery %s could not be written.", delivery.pk)
                 self._refused(delivery, DeliveryStatus.CLAIMED, "The mail could not be written")
@@ -129,6 +124,14 @@ class _Batch:
                 deliveries.release(token=self.token, after_seconds=UNREACHABLE_PAUSE_SECONDS, reply=str(silence))
                 self.stopped = True
         deliveries.release(token=self.token)
+
+    def _links(self, claimed: Sequence[Delivery]) -> list[LinkTokens]:
+        """Fresh secrets for the links of each letter, kept as hashes in two statements."""
+        stopping = {new_token(): delivery.customer_id for delivery in claimed}
+        opening = {new_token(): delivery.customer_id for delivery in claimed}
+        issue_unsubscribe_tokens(stopping, purpose=Purpose.OFFERS, channel=Channel.EMAIL)
+        issue_page_links(opening, now=timezone.now())
+        return [LinkTokens(*pair) for pair in zip(stopping, opening, strict=True)]
 
     def _send(self, delivery: Delivery, letter: Letter) -> None:
         reply = self.outbox.offer(letter)
@@ -164,7 +167,7 @@ class _Batch:
                 self.stopped = True
         elif reply.step == "MAIL":
             self.stopped = True
-            _stop(self.run, in_company_language(SENDER_REFUSED, reply=reply))
+            stop_run(run=self.run, note=in_company_language(SENDER_REFUSED, reply=reply))
         else:
             self._refused(delivery, status, reply)
 

@@ -7,6 +7,7 @@ from datetime import time
 from loyaltycrm.core.models import Company, User
 from loyaltycrm.lib.formats import money
 from rewards.actions.offers import OfferContent, create_offer
+from rewards.benefits import MoneyOff
 from rewards.models import Offer, Schedule
 
 NAME = "A thank-you for coming back"
@@ -55,8 +56,7 @@ def ship_thank_you_offer(*, by: User | None) -> Offer:
         benefit_names={
             code: words.format(money=money(_VALUE_CENTS, currency, code, trim=True)) for code, words in _BENEFIT.items()
         },
-        value_cents=_VALUE_CENTS,
-        minimum_spend_cents=6_00,
+        benefit=MoneyOff(value_cents=_VALUE_CENTS, minimum_spend_cents=6_00),
         valid_days=14,
         texts=_TEXTS,
         schedule=Schedule.MONTHLY,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import date
+from functools import lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -15,43 +16,55 @@ from rewards.tiers import TierWalk
 # The standing is of today or earlier, under the version in force; no window has moved since, the rank did not change
 # today (its row says what decided it at the day's end), and the sum was and stays between the rank's own threshold and
 # the next one. Then the walk through all of the customer's days would end where this one ends.
-_MOVE: Final = """
-    UPDATE rewards_tierstanding SET qualifying = qualifying + %(standing_gained)s::bigint,
-        reviewed_on = %(standing_day)s::date, next_review_on = least(next_review_on, %(standing_turn)s::date)
-    WHERE customer_id = %(standing_customer)s::bigint
-        AND reviewed_on BETWEEN %(standing_since)s::date AND %(standing_day)s::date
-        AND (since IS NULL OR since < %(standing_day)s::date)
-        AND (next_review_on IS NULL OR next_review_on > %(standing_day)s::date)
-        AND least(qualifying, qualifying + %(standing_gained)s::bigint)
-            >= (%(standing_ranks)s::jsonb #>> ARRAY[tier, 'from'])::bigint
-        AND greatest(qualifying, qualifying + %(standing_gained)s::bigint)
-            < (%(standing_ranks)s::jsonb #>> ARRAY[tier, 'below'])::bigint
-    RETURNING customer_id"""
+_IS_MOVABLE: Final = """s.customer_id = %(standing_customer)s::bigint
+        AND s.reviewed_on BETWEEN %(standing_since)s::date AND %(standing_day)s::date
+        AND (s.since IS NULL OR s.since < %(standing_day)s::date)
+        AND (s.next_review_on IS NULL OR s.next_review_on > %(standing_day)s::date)
+        AND least(s.qualifying, s.qualifying + %(standing_gained)s::bigint)
+            >= (%(standing_ranks)s::jsonb #>> ARRAY[s.tier, 'from'])::bigint
+        AND greatest(s.qualifying, s.qualifying + %(standing_gained)s::bigint)
+            < (%(standing_ranks)s::jsonb #>> ARRAY[s.tier, 'below'])::bigint"""
+_MOVE: Final = f"""
+    UPDATE rewards_tierstanding s SET qualifying = s.qualifying + %(standing_gained)s::bigint,
+        reviewed_on = %(standing_day)s::date, next_review_on = least(s.next_review_on, %(standing_turn)s::date)
+    {{source}} WHERE {_IS_MOVABLE} RETURNING s.customer_id"""  # noqa: S608
+# For a statement that does nothing at all where the standing would not move with it.
+WILL_MOVE: Final = f"EXISTS (SELECT FROM rewards_tierstanding s WHERE {_IS_MOVABLE})"
 _NO_END: Final = 2**62
 
 
-def moved_standing(customer_id: int, day: date, gained: Mapping[str, int], programmes: Programmes) -> Part:
+def moved_standing(
+    customer_id: int, day: date, gained: Mapping[str, int], programmes: Programmes, *, after: str | None = None
+) -> Part:
     """Add to a standing what today brought or, below 0, took away, where that cannot change the rank.
 
-    Answers nothing where it could: then the tier is to be reviewed. `gained` is told in every unit.
+    Answers nothing where it could: then the tier is to be reviewed. `gained` is told in every unit; `after` names a
+    part without whose row nothing is added.
     """
     programme = programmes.at(day)
-    walk = TierWalk(programmes)
-    walk.add(day, {})
-    walk.advance(day)
+    turn, ranks = _known_of(programmes, day)
     return Part(
         "standing",
-        _MOVE,
+        _MOVE.format(source=f"FROM {after}" if after else ""),
         {
             "standing_customer": as_text(customer_id),
             "standing_day": day,
             "standing_since": programme.starts_on or date.min,
             "standing_gained": as_text(gained[programme.rules.tiers.qualify_on]),
-            "standing_turn": walk.next_review_on,
-            "standing_ranks": json.dumps(_ranks(programme)),
+            "standing_turn": turn,
+            "standing_ranks": ranks,
         },
         answer="'', customer_id",
     )
+
+
+@lru_cache(maxsize=64)
+def _known_of(programmes: Programmes, day: date) -> tuple[date | None, str]:
+    """When a rank could next change by what a day brought, and between what each is held."""
+    walk = TierWalk(programmes)
+    walk.add(day, {})
+    walk.advance(day)
+    return walk.next_review_on, json.dumps(_ranks(programmes.at(day)))
 
 
 def _ranks(programme: Programme) -> dict[str, dict[str, int]]:

@@ -12,9 +12,11 @@ from django.utils import timezone
 
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.models import Company
-from rewards.actions.deliveries import expire_claims, expire_hand_overs, unfinished
+from rewards.actions.budget_ends import stop_where_used_up
+from rewards.actions.deliveries import expire_claims, expire_hand_overs, settle_reported, unfinished, wait_for_hours
 from rewards.actions.runs import ENDED, end_unsent, tell_of_end
 from rewards.models import Delivery, DeliveryStatus, Run, RunStatus
+from rewards.windows import closed_zones
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +32,12 @@ class Swept:
 def sweep(now: datetime | None = None) -> Swept:
     """Give back expired claims, call expired hand-overs unknown, end mails whose benefit is over, finish runs.
 
-    A mail that was under way when its run was cancelled, and came back unsent, is cancelled here.
+    Mails of an offer whose budget is used up do not leave. Due mails whose readers' hours are over wait for the next
+    ones. A mail that was under way when its run was cancelled, and came back unsent, is cancelled here.
     """
     now = now or timezone.now()
     claims, hand_overs = expire_claims(), expire_hand_overs()
+    settle_reported()
     today = Company.current().today(now)
     too_late = sum(
         _end_too_late(run_id)
@@ -41,6 +45,9 @@ def sweep(now: datetime | None = None) -> Swept:
             status__in=[RunStatus.SENDING, RunStatus.PAUSED], planned_at__isnull=False, good_through__lt=today
         ).values_list("pk", flat=True)
     )
+    for run_id in _with_budget_and_mails_waiting():
+        stop_where_used_up(run_id=run_id)
+    wait_for_hours(closed=closed_zones(now))
     for run_id in _ended_with_mails_waiting():
         _cancel_the_rest(run_id)
     finished = sum(
@@ -60,6 +67,12 @@ def _end_too_late(run_id: int) -> int:
         run.save(update_fields=["status", "note"])
     audit.record("end late run", run, by=None, data={"not_sent": count})
     return count
+
+
+def _with_budget_and_mails_waiting() -> list[int]:
+    waiting = Delivery.objects.filter(run=OuterRef("pk"), status=DeliveryStatus.PENDING)
+    limited = Run.objects.filter(Exists(waiting), status=RunStatus.SENDING, offer__budget_cents__isnull=False)
+    return list(limited.values_list("pk", flat=True))
 
 
 def _ended_with_mails_waiting() -> list[int]:
@@ -90,8 +103,9 @@ def finish_run(*, run_id: int) -> bool:
 
 
 def runs_to_plan() -> list[int]:
-    """Runs that wait for their audience to be frozen."""
-    return list(Run.objects.filter(status=RunStatus.PLANNED).order_by("scheduled_for").values_list("pk", flat=True))
+    """Runs that wait for their audience to be frozen, those that choose first in front."""
+    waiting = Run.objects.filter(status=RunStatus.PLANNED)
+    return list(waiting.order_by("-offer__priority", "scheduled_for", "pk").values_list("pk", flat=True))
 
 
 def runs_to_send() -> dict[int, int]:

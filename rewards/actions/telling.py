@@ -20,9 +20,8 @@ from rewards.tiers import TierHistory
 # An offer's code is good once its mail has left. `sent` is the statement that records that.
 _SENT: Final = f"""
     SELECT given.kind, sent.customer_id AS customer, statement_timestamp() AS at,
-        jsonb_build_object('offer', r.offer_id, 'run', r.id, 'code', v.code, 'benefit', v.kind, 'value_cents',
-            v.value_cents, 'minimum_spend_cents', v.minimum_spend_cents, 'valid_from', v.valid_from, 'good_through',
-            v.good_through) AS data
+        jsonb_build_object('offer', r.offer_id, 'run', r.id, 'code', v.code, 'benefit', v.benefit -> 'kind',
+            'terms', v.benefit - 'kind', 'valid_from', v.valid_from, 'good_through', v.good_through) AS data
     FROM sent JOIN rewards_run r ON r.id = sent.run_id JOIN rewards_voucher v ON v.id = sent.voucher_id
     CROSS JOIN (VALUES ('{OFFER_SENT}'), ('{VOUCHER_ISSUED}')) AS given(kind)"""  # noqa: S608 - constants only
 
@@ -59,10 +58,12 @@ def _about(redemption: Redemption) -> dict[str, Any]:
     return {
         "use": redemption.pk,
         "code": voucher.code if voucher else None,
-        "benefit": voucher.kind if voucher else None,
+        "benefit": str(voucher.benefit.kind) if voucher else None,
         "reward": redemption.reward_id,
         "points": redemption.points,
         "value_cents": redemption.value_cents,
+        "off_cents": redemption.off_cents,
+        "bonus_points": redemption.bonus_points,
         "visit": redemption.visit_id,
         "store": redemption.store.code if redemption.store else None,
     }

@@ -49,8 +49,8 @@ _RAISE: Final = f"""
             count(*) OVER (PARTITION BY e.kind, e.customer_id, e.cashier_id, e.on_day) AS on_the_day
         FROM evidence e LEFT JOIN rewards_posting p ON p.visit_id = e.visit_id AND p.kind = 'earn'
         WHERE NOT EXISTS (
-            SELECT 1 FROM rewards_unusualuse u
-            WHERE u.kind = e.kind AND u.customer_id = e.customer_id AND u.cashier_id = e.cashier_id
+            SELECT 1 FROM rewards_unusualuse u JOIN customers_customer o ON o.id = u.customer_id
+            WHERE u.kind = e.kind AND coalesce(o.merged_into_id, o.id) = e.customer_id AND u.cashier_id = e.cashier_id
                 AND u.settled_at >= e.at)
             AND (e.kind <> 'refunded' OR p.points IS NOT NULL)
     )

@@ -17,6 +17,7 @@ from loyaltycrm.core.api.keys import TillKey, key_of
 from loyaltycrm.core.api.strict import Body, Number
 from loyaltycrm.core.models import Scope
 from rewards.actions.redeeming import undo_redemption, use_reward
+from rewards.api.benefits import BenefitAnswer, benefit_told
 from rewards.models import Lot, Redemption, Reward
 from rewards.queries import balance_of, tier_of
 
@@ -53,14 +54,12 @@ class LotsAnswer(BaseModel):
     items: list[LotAnswer]
 
 
-class RewardAnswer(BaseModel):
+class RewardAnswer(BenefitAnswer):
     """Something that points buy."""
 
     key: str
     name: str
-    kind: str
     points: int
-    value_cents: int
 
 
 class RewardsAnswer(BaseModel):
@@ -70,7 +69,7 @@ class RewardsAnswer(BaseModel):
 
 
 class RedeemBody(Body):
-    """A reward handed over now."""
+    """A reward got for points now."""
 
     customer: Number
     reward: Annotated[str, StringConstraints(min_length=1, max_length=50)] = Field(description="Its key.")
@@ -91,6 +90,9 @@ class RedemptionAnswer(BaseModel):
     points: int
     value_cents: int
     is_undone: bool
+    code: str | None = Field(
+        description="The code that the points bought, to be used later; null: handed over at once."
+    )
     balance_after: int
 
 
@@ -126,8 +128,7 @@ def rewards(request: HttpRequest) -> RewardsAnswer:
     """The rewards that are offered now, cheapest first."""
     offered = Reward.objects.filter(is_active=True).order_by("points_cost", "pk")
     items = [
-        RewardAnswer(key=one.key, name=one.name, kind=one.kind, points=one.points_cost, value_cents=one.value_cents)
-        for one in offered
+        RewardAnswer(key=one.key, name=one.name, points=one.points_cost, **benefit_told(one.benefit)) for one in offered
     ]
     return RewardsAnswer(items=items)
 
@@ -137,7 +138,7 @@ def rewards(request: HttpRequest) -> RewardsAnswer:
     summary="Use points on a reward",
 )  # fmt: skip
 def redeem(request: HttpRequest, body: RedeemBody) -> HttpResponse:
-    """Spends the points and hands the reward over in one step."""
+    """Spends the points and hands the reward over in one step; what is worked out from a visit comes as a code."""
     store = key_of(request).store
 
     def use(reference: str) -> RedemptionAnswer:
@@ -177,5 +178,6 @@ def _shown(redemption: Redemption) -> RedemptionAnswer:
         points=redemption.points,
         value_cents=redemption.value_cents,
         is_undone=redemption.undone_at is not None,
+        code=redemption.issued.values_list("code", flat=True).first(),
         balance_after=balance_of(redemption.customer).available,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated
 
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
@@ -12,98 +12,32 @@ from django.utils.translation import gettext as _
 from ninja import Query, Router
 from pydantic import BaseModel, Field, StringConstraints
 
-from customers.actions.visit_lines import ReceiptLine
+from customers.actions.returned_lines import ReturnedLine
 from customers.actions.visits import receipt_key
 from customers.api import customer_named
-from customers.models import Visit, VisitChannel
+from customers.models import Visit
 from loyaltycrm.core.api.effects import NEEDS_KEY, answers, once_per_key
 from loyaltycrm.core.api.errors import ApiError
 from loyaltycrm.core.api.keys import TillKey, key_of
-from loyaltycrm.core.api.strict import Body, Cents, Instant, Moment, Number, PageSize, Text
-from loyaltycrm.core.models import ApiKey, Company, KeyKind, Scope, Store
-from rewards.actions.earning import Details, points_earned_by, preview_visit, record_visit, refund_visit
+from loyaltycrm.core.api.strict import Body, Cents, Instant, Moment, Number, PageSize
+from loyaltycrm.core.models import Company, Scope, Store
+from rewards.actions.codes import NO_CODES, use_codes
+from rewards.actions.earning import points_earned_by, preview_visit, record_visit, refund_visit
 from rewards.actions.own_account import refuse_own_account
 from rewards.actions.voiding import void_visit
+from rewards.api.sales import MOST_LINES, PreviewBody, Quantity, VisitBody
 from rewards.models import Posting, PostingKind
-from rewards.programme import BasketLine
 from rewards.queries import balance_of
 
 router = Router(tags=["Visits"])
-MOST_LINES = 200
 
 
-class LineBody(Body):
-    """One line of the receipt. What the product list knows need not be sent; an unknown product is added to it."""
+class ReturnedBody(Body):
+    """A line of the receipt that comes back, in whole or in part."""
 
-    net_cents: Cents = Field(description="What was paid for the whole line.")
-    discount_cents: Cents = Field(default=0, description="What it would have cost beyond that.")
-    quantity: Annotated[str, StringConstraints(pattern=r"^[0-9]{1,8}(\.[0-9]{1,3})?$")] = Field(
-        default="1", description="A text, so that no digit is lost: `3` or `0.350`."
-    )
-    product: Annotated[str, StringConstraints(max_length=64)] = ""
-    name: Annotated[str, StringConstraints(max_length=200)] = ""
-    category: Annotated[str, StringConstraints(max_length=120)] = ""
-    department: Annotated[str, StringConstraints(max_length=80)] = ""
-    is_gift_card: bool = False
-
-    def for_rules(self) -> BasketLine:
-        """The line as the programme judges it."""
-        return BasketLine(self.net_cents, self.product.strip(), self.category, self.department, self.is_gift_card)
-
-    def to_keep(self) -> ReceiptLine:
-        """The line as it stands on the receipt."""
-        return ReceiptLine(
-            net_cents=self.net_cents,
-            discount_cents=self.discount_cents,
-            quantity=Decimal(self.quantity),
-            product=self.product.strip(),
-            name=self.name,
-            category=self.category,
-            department=self.department,
-        )
-
-
-class SaleBody(Body):
-    """What was paid, in cents of the programme's currency."""
-
-    net_cents: Cents
-    payment: Literal["cash", "card", "mobile", "points", ""] = ""
-    channel: Literal["api", "web"] | None = Field(
-        default=None, description="Default: `web` for the key of a web shop, else `api`."
-    )
-    occurred_at: Instant | None = Field(default=None, description="Default: now.")
-    lines: list[LineBody] = Field(default=[], max_length=MOST_LINES)
-    paid_with_points_cents: Cents = 0
-    tax_cents: Cents | None = None
-
-    def details(self) -> Details:
-        """What the programme may ask for beyond the amount. Raises `ApiError` for lines that do not add up."""
-        if self.lines and sum(line.net_cents for line in self.lines) != self.net_cents:
-            raise ApiError(422, "lines_do_not_add_up", _("The lines do not add up to what was paid."), field="lines")
-        return Details(
-            lines=tuple(line.for_rules() for line in self.lines),
-            paid_with_points_cents=self.paid_with_points_cents,
-            tax_cents=self.tax_cents,
-        )
-
-    def channel_of(self, key: ApiKey) -> str:
-        """The channel that was sent, else that of the key."""
-        return self.channel or (VisitChannel.WEB if key.kind == KeyKind.WEB else VisitChannel.API)
-
-
-class PreviewBody(SaleBody):
-    """A sale that may come."""
-
-    customer: Number
-
-
-class VisitBody(SaleBody):
-    """A sale. Without a customer it is counted and earns nothing."""
-
-    receipt: Number = Field(description="Your number for it, unique in your store for ever.")
-    customer: Number | None = None
-    discount_cents: Cents = 0
-    note: Text = ""
+    line: Annotated[int, Field(ge=1, le=1_000_000)] = Field(description="Its number on the receipt; the first is 1.")
+    quantity: Quantity
+    net_cents: Cents = Field(description="What is given back for it.")
 
 
 class RefundBody(Body):
@@ -116,6 +50,13 @@ class RefundBody(Body):
     )
     net_cents: Annotated[int, Field(ge=1, le=100_000_000)]
     occurred_at: Instant | None = None
+    lines: list[ReturnedBody] = Field(
+        default=[], max_length=MOST_LINES, description="Which goods came back; without them all of them in proportion."
+    )
+
+    def returned(self) -> list[ReturnedLine]:
+        """The goods that came back."""
+        return [ReturnedLine(one.line, Decimal(one.quantity), one.net_cents) for one in self.lines]
 
 
 class VoidBody(Body):
@@ -132,9 +73,19 @@ class AddendAnswer(BaseModel):
     points: int
 
 
+class CodeAnswer(BaseModel):
+    """What a code takes off a sale; what it gives in points is among the addends."""
+
+    code: str
+    name: str
+    off_cents: int
+
+
 class PreviewAnswer(BaseModel):
     """What recording such a sale now would do. Nothing was changed."""
 
+    to_pay_cents: int
+    codes: list[CodeAnswer]
     points: int
     addends: list[AddendAnswer]
     balance_before: int
@@ -209,16 +160,26 @@ class HistoryQuery(BaseModel):
 )
 def preview(request: HttpRequest, body: PreviewBody) -> PreviewAnswer:
     """Changes nothing and needs no Idempotency-Key."""
+    customer, store, at = customer_named(body.customer), key_of(request).store, _sensible(body.occurred_at)
+    body.check_lines()
+    codes = body.codes_on(customer, store, store.business_date(at))
+    to_pay = body.net_cents - codes.off_cents
     found = preview_visit(
-        customer=customer_named(body.customer),
-        store=key_of(request).store,
-        net_cents=body.net_cents,
-        at=_sensible(body.occurred_at),
+        customer=customer,
+        store=store,
+        net_cents=to_pay,
+        at=at,
         payment_method=body.payment,
         channel=body.channel_of(key_of(request)),
-        details=body.details(),
+        details=body.details(codes, codes.off_cents),
     )
     return PreviewAnswer(
+        to_pay_cents=to_pay,
+        codes=[
+            CodeAnswer(code=one.voucher.code, name=one.voucher.name, off_cents=one.given.off_cents)
+            for one in codes.codes
+            if one.given
+        ],
         points=found.points,
         addends=[AddendAnswer(rule=line.rule.key if line.rule else None, points=line.points) for line in found.lines],
         balance_before=found.balance_before,
@@ -238,6 +199,11 @@ def record(request: HttpRequest, body: VisitBody) -> HttpResponse:
 
     def save(_reference: str) -> RecordedAnswer:
         customer = customer_named(body.customer) if body.customer else None
+        body.check_lines()
+        known = (
+            Visit.objects.filter(store=store, receipt_key=receipt_key(body.receipt)).exists() if body.codes else False
+        )
+        codes = NO_CODES if known else body.codes_used(customer, store)
         outcome = record_visit(
             customer=customer,
             store=store,
@@ -248,12 +214,14 @@ def record(request: HttpRequest, body: VisitBody) -> HttpResponse:
             payment_method=body.payment,
             channel=body.channel_of(key_of(request)),
             note=body.note,
-            details=body.details(),
-            receipt_lines=[line.to_keep() for line in body.lines],
+            details=body.details(codes, body.codes_off_cents),
+            receipt_lines=body.paid_lines(body.codes_off_cents),
             by=None,
         )
-        known = _shown(outcome.visit, store, points=outcome.points)
-        return RecordedAnswer(**known.model_dump(), balance_after=outcome.balance_after if customer else None)
+        if outcome.is_new:
+            use_codes(codes, visit=outcome.visit, by=None)
+        shown = _shown(outcome.visit, store, points=outcome.points)
+        return RecordedAnswer(**shown.model_dump(), balance_after=outcome.balance_after if customer else None)
 
     return once_per_key(request, body, save, status=201)
 
@@ -302,7 +270,10 @@ def history(request: HttpRequest, query: Query[HistoryQuery]) -> HistoryAnswer:
     summary="Refund a visit",
 )  # fmt: skip
 def refund(request: HttpRequest, body: RefundBody) -> HttpResponse:
-    """Takes back the points that go with the money. A receipt of another store is refunded by naming that store."""
+    """Takes back the points of the goods that came back, or those that go with the money.
+
+    A receipt of another store is refunded by naming that store.
+    """
     here = key_of(request).store
 
     def give_back(_reference: str) -> RefundAnswer:
@@ -317,6 +288,7 @@ def refund(request: HttpRequest, body: RefundBody) -> HttpResponse:
             receipt_id=body.receipt,
             store=here,
             occurred_at=body.occurred_at,
+            lines=body.returned(),
             by=None,
         )
         customer = visit.customer

@@ -15,6 +15,7 @@ from loyaltycrm.core.api.keys import TillKey, key_of
 from loyaltycrm.core.api.strict import Body, Cents, Number, digits_only
 from loyaltycrm.core.models import Scope
 from rewards.actions.redeeming import check_code, usable_vouchers, use_code
+from rewards.api.benefits import BenefitAnswer, benefit_told
 from rewards.api.visits import visit_of
 from rewards.models import Voucher
 
@@ -22,14 +23,11 @@ router = Router(tags=["Codes"])
 Code = Annotated[str, StringConstraints(min_length=1, max_length=40)]
 
 
-class VoucherAnswer(BaseModel):
+class VoucherAnswer(BenefitAnswer):
     """A code and what it gives."""
 
     code: str
     name: str
-    kind: str
-    value_cents: int
-    minimum_spend_cents: int
     valid_from: date
     good_through: date
 
@@ -41,19 +39,27 @@ class VouchersAnswer(BaseModel):
     items: list[VoucherAnswer]
 
 
+class CheckedAnswer(VoucherAnswer):
+    """A code that could be used now."""
+
+    off_cents: int | None = Field(description="What it takes off this amount; null where no amount was sent.")
+
+
 class UsedAnswer(VoucherAnswer):
     """A code that was just used."""
 
     redemption: int
+    given_cents: int = Field(description="What its use was worth in money.")
     receipt: str | None
 
 
 class CheckQuery(BaseModel):
-    """A code in a customer's hand, and the amount of the sale where it is known."""
+    """A code in a customer's hand, and the amount of the sale and the price of its item where they are known."""
 
     customer: Number
     code: Code
     net_cents: Annotated[Cents, BeforeValidator(digits_only)] | None = None
+    item_cents: Annotated[Cents, BeforeValidator(digits_only)] | None = None
 
 
 class UseBody(Body):
@@ -63,6 +69,7 @@ class UseBody(Body):
     code: Code
     receipt: Number | None = None
     net_cents: Cents | None = Field(default=None, description="The amount of the sale; that of the receipt is taken.")
+    item_cents: Cents | None = None
 
 
 @router.get("", response=answers(VouchersAnswer), auth=TillKey(Scope.READ_VOUCHERS), summary="Codes of a customer")
@@ -73,12 +80,14 @@ def vouchers(request: HttpRequest, query: Query[CustomerQuery]) -> VouchersAnswe
     return VouchersAnswer(customer=customer.external_id, items=[_shown(one) for one in found])
 
 
-@router.get("/check", response=answers(VoucherAnswer), auth=TillKey(Scope.READ_VOUCHERS), summary="Check a code")
-def check(request: HttpRequest, query: Query[CheckQuery]) -> VoucherAnswer:
+@router.get("/check", response=answers(CheckedAnswer), auth=TillKey(Scope.READ_VOUCHERS), summary="Check a code")
+def check(request: HttpRequest, query: Query[CheckQuery]) -> CheckedAnswer:
     """Changes nothing. A code that cannot be used is refused with the reason."""
     customer = customer_named(query.customer)
     store = key_of(request).store
-    return _shown(check_code(code=query.code, customer=customer, store=store, net_cents=query.net_cents))
+    amounts = {"net_cents": query.net_cents, "item_cents": query.item_cents}
+    voucher, given = check_code(code=query.code, customer=customer, store=store, **amounts)
+    return CheckedAnswer(**_shown(voucher).model_dump(), off_cents=given.off_cents if given else None)
 
 
 @router.post(
@@ -86,7 +95,8 @@ def check(request: HttpRequest, query: Query[CheckQuery]) -> VoucherAnswer:
     summary="Use a code",
 )  # fmt: skip
 def use(request: HttpRequest, body: UseBody) -> HttpResponse:
-    """Once. A code used on a visit is good again when that visit is voided."""
+    """Once, beside a visit that stays as it was recorded; codes that change it are sent with the visit. A code used on
+    a visit is good again when that visit is voided."""
     store = key_of(request).store
 
     def spend(reference: str) -> UsedAnswer:
@@ -98,12 +108,16 @@ def use(request: HttpRequest, body: UseBody) -> HttpResponse:
             store=store,
             reference=reference,
             visit=visit,
-            net_cents=visit.net_cents if visit else body.net_cents,
+            net_cents=body.net_cents,
+            item_cents=body.item_cents,
             by=None,
         ).redemption
         assert used.voucher is not None
         return UsedAnswer(
-            **_shown(used.voucher).model_dump(), redemption=used.pk, receipt=visit.receipt_id if visit else None
+            **_shown(used.voucher).model_dump(),
+            redemption=used.pk,
+            given_cents=used.value_cents,
+            receipt=visit.receipt_id if visit else None,
         )
 
     return once_per_key(request, body, spend, status=201)
@@ -113,9 +127,7 @@ def _shown(voucher: Voucher) -> VoucherAnswer:
     return VoucherAnswer(
         code=voucher.code,
         name=voucher.name,
-        kind=voucher.kind,
-        value_cents=voucher.value_cents,
-        minimum_spend_cents=voucher.minimum_spend_cents,
         valid_from=voucher.valid_from,
         good_through=voucher.good_through,
+        **benefit_told(voucher.benefit),
     )

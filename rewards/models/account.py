@@ -14,6 +14,7 @@ class AccountKind(models.TextChoices):
     GOODWILL = "goodwill", _("Goodwill")
     ADJUSTED = "adjusted", _("Adjusted by hand")
     OPENING = "opening", _("Opening balances")
+    CLOSED = "closed", _("Closed accounts")
     PARTNER = "partner", _("Partner")
 
 
@@ -24,8 +25,9 @@ class Account(models.Model):
     and points used there go to.
 
     `book_balance` = sum of postings = sum of lots − `arrears`, at every instant. The available balance leaves out
-    lapsed and pending lots (`rewards.queries`). While its customer is merged into another an account is empty and
-    nothing is posted to it.
+    lapsed and pending lots (`rewards.queries`). One of an erased customer is closed: nothing is earned or used on it,
+    and what a late refund brings is posted out of it again. While its customer is merged into another an account is
+    empty and nothing is posted to it.
     """
 
     kind = models.CharField(max_length=10, choices=AccountKind)
@@ -34,6 +36,7 @@ class Account(models.Model):
     book_balance = models.BigIntegerField(default=0)
     arrears = models.BigIntegerField(default=0)
     merged_into = models.ForeignKey("self", null=True, on_delete=models.PROTECT, related_name="former", db_index=False)
+    closed_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [

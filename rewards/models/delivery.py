@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from customers.models import Customer
@@ -41,7 +42,18 @@ class DeliveryReason(models.TextChoices):
     SHARED_ADDRESS = "shared_address", _("Someone with the same address gets it")
     NO_TEXT = "no_text", _("No text in the customer's language")
     ATTEMPTS = "attempts", _("Put off too often")
+    LIMIT = "limit", _("The offer’s most mails were reached")
+    BUDGET = "budget", _("The offer’s budget is used up")
     MERGED = "merged", _("The same person gets it under another profile")
+
+
+class DeliveryOutcome(models.TextChoices):
+    """What the mail provider reported about a mail after it had taken it."""
+
+    NONE = "", ""
+    DELIVERED = "delivered", _("Delivered")
+    BOUNCED = "bounced", _("Came back")
+    COMPLAINED = "complained", _("Reported as unwanted")
 
 
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
@@ -55,7 +67,9 @@ class Delivery(models.Model):
 
     pending → claimed(token, lease) → handing_over → sent | failed | pending (explicit 4xx) | unknown (no reply).
     `household` is the household at planning, `values` what the message says about this customer, `attempts` the
-    claims that ended neither in a hand-over nor in a release, plus the mail server's "try later".
+    claims that ended neither in a hand-over nor in a release, plus the mail server's "try later". `occasion` names the
+    event that this place answers, once for each customer and offer. `outcome` is what a provider said afterwards.
+    `may_have_arrived` where an unknown mail is sent again: its code may be in the reader's hands, and stays good.
     """
 
     run = models.ForeignKey(Run, on_delete=models.PROTECT, related_name="deliveries", db_index=False)
@@ -66,6 +80,7 @@ class Delivery(models.Model):
     address = models.EmailField(blank=True, default="")
     address_key = models.CharField(max_length=254, blank=True, default="")
     language = models.CharField(max_length=5)
+    occasion = models.CharField(max_length=80, blank=True, default="", db_default="")
     values = models.JSONField(default=dict)
     message_id = models.CharField(max_length=120, blank=True, default="")
     voucher = models.OneToOneField(Voucher, null=True, on_delete=models.PROTECT, related_name="delivery")
@@ -75,6 +90,11 @@ class Delivery(models.Model):
     next_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
     reply = models.CharField(max_length=300, blank=True, default="")
+    outcome = models.CharField(
+        _("afterwards"), max_length=10, choices=DeliveryOutcome, blank=True, default="", db_default=""
+    )
+    outcome_at = models.DateTimeField(null=True)
+    may_have_arrived = models.BooleanField(default=False, db_default=False)
 
     objects = DeliveryQuerySet.as_manager()
 
@@ -87,6 +107,13 @@ class Delivery(models.Model):
                 fields=["run", "address_key"],
                 condition=~Q(address_key="") & ~Q(status__in=["suppressed", "control", "held_out"]),
                 name="rewards_delivery_one_per_address",
+            ),
+            models.UniqueConstraint(
+                fields=["occasion"], condition=~Q(occasion=""), name="rewards_delivery_answers_an_event_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(outcome="", outcome_at__isnull=True) | (~Q(outcome="") & Q(outcome_at__isnull=False)),
+                name="rewards_delivery_outcome_has_time",
             ),
             models.CheckConstraint(
                 condition=Q(
@@ -117,6 +144,7 @@ class Delivery(models.Model):
                 name="rewards_delivery_open",
             ),
             models.Index(fields=["customer", "-id"], name="rewards_delivery_customer"),
+            models.Index(fields=["message_id"], condition=~Q(message_id=""), name="rewards_delivery_message"),
             models.Index(
                 fields=["lease_until"],
                 condition=Q(status__in=["claimed", "handing_over"]),
@@ -126,3 +154,15 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.run_id}/{self.customer_id}: {self.status}"
+
+
+class ProviderEvent(models.Model):
+    """Something that a mail provider told about a mail, once: what it tells again changes nothing."""
+
+    reference = models.CharField(max_length=120, unique=True)
+    kind = models.CharField(max_length=12)
+    delivery = models.ForeignKey(Delivery, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
+    told_at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return self.reference

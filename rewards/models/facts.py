@@ -7,8 +7,8 @@ from rewards.models.programme import ProgrammeVersion
 class SaleFacts(models.Model):
     """What a visit was when it earned: a sale is evaluated once, and later questions ask this row.
 
-    Only visits under a version that asks for more than net and day have one. `facts` is `rewards.programme.as_facts`
-    of the basket, `given` the points by key of the rule. Append-only.
+    Only visits under a version that asks for more than net and day, and those on which a code gave points, have one.
+    `facts` is `rewards.programme.as_facts` of the basket, `given` the points by key of the rule. Append-only.
     """
 
     visit = models.OneToOneField(Visit, primary_key=True, on_delete=models.PROTECT, related_name="sale_facts")
@@ -19,6 +19,24 @@ class SaleFacts(models.Model):
     class Meta:
         verbose_name = "facts of a sale"
         verbose_name_plural = "facts of sales"
+
+    def __str__(self) -> str:
+        return f"{self.visit_id}"
+
+
+class SaidOfSale(models.Model):
+    """What the till said of a sale without a customer, for whoever claims its receipt later.
+
+    Only where the version of its day asks for more than net and day. `facts` is `rewards.programme.as_facts` of what
+    the till said; what is to be known of the customer is found at the claim. Append-only.
+    """
+
+    visit = models.OneToOneField(Visit, primary_key=True, on_delete=models.PROTECT, related_name="said_of_sale")
+    facts = models.JSONField()
+
+    class Meta:
+        verbose_name = "words of a till"
+        verbose_name_plural = "words of tills"
 
     def __str__(self) -> str:
         return f"{self.visit_id}"

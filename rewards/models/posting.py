@@ -24,6 +24,8 @@ class PostingKind(models.TextChoices):
     EXPIRE = "expire", _("Expired")
     ADJUST = "adjust", _("Adjusted by hand")
     OPENING = "opening", _("Brought in")
+    UNDO = "undo", _("Refund undone")
+    CLOSE = "close", _("Closed, customer erased")
     MOVE = "move", _("Moved by a merge")
     MOVE_DEBT = "move_debt", _("Arrears moved by a merge")
 

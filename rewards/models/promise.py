@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from customers.models import Customer
 from loyaltycrm.lib.translated import pick
 from rewards.models.programme import ProgrammeVersion
+from rewards.models.reward import Redemption
 
 if TYPE_CHECKING:
     from loyaltycrm.core.models import User
@@ -52,18 +53,22 @@ class PromiseQuerySet(models.QuerySet["Promise"]):
 class Promise(models.Model):
     """One privilege owed to one customer, to be kept by the end of `due_on`; later it is broken.
 
-    `reference` names the cause (`tier:<customer>:<day of the rise>:<tier>:<place in its list>`). Withdrawn where the
-    cause proves wrong before it was kept. `names` are those of the programme version at the rise.
+    `reference` names the cause: a rise (`tier:<customer>:<day of the rise>:<tier>:<place in its list>`), or the use of
+    a reward or a code (`redemption:<id>`). Withdrawn where the cause proves wrong before it was kept. `names` are those
+    of the programme version at the rise, or of what was used.
     """
 
     reference = models.CharField(max_length=120, unique=True)
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="promises")
-    tier = models.CharField(_("tier"), max_length=20)
+    tier = models.CharField(_("tier"), max_length=20, blank=True, default="")
+    redemption = models.OneToOneField(Redemption, null=True, on_delete=models.PROTECT, related_name="promise")
     kind = models.CharField(_("kind"), max_length=24, choices=PrivilegeKind)
     names = models.JSONField(_("name"))
     promised_on = models.DateField(_("promised on"))
     due_on = models.DateField(_("last day"))
-    programme_version = models.ForeignKey(ProgrammeVersion, on_delete=models.PROTECT, related_name="+", db_index=False)
+    programme_version = models.ForeignKey(
+        ProgrammeVersion, null=True, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     made_at = models.DateTimeField(default=timezone.now)
     kept_on = models.DateField(_("kept on"), null=True)
     kept_at = models.DateTimeField(null=True)
@@ -76,6 +81,11 @@ class Promise(models.Model):
         verbose_name = _("promise")
         verbose_name_plural = _("promises")
         constraints = [
+            models.CheckConstraint(
+                condition=Q(redemption__isnull=True, programme_version__isnull=False, tier__gt="")
+                | Q(redemption__isnull=False, programme_version__isnull=True, tier=""),
+                name="rewards_promise_of_a_rise_or_of_a_use",
+            ),
             models.CheckConstraint(
                 condition=Q(due_on__gte=F("promised_on")), name="rewards_promise_due_after_it_is_made"
             ),

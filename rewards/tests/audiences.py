@@ -12,11 +12,14 @@ from customers.actions.classifying import classify, flag_loyalty
 from customers.actions.consent import record_consent
 from customers.actions.customers import create_customer
 from customers.models import Channel, ConsentEvent, Customer, Purpose
+from loyaltycrm.core.actions.knobs import set_knob
 from loyaltycrm.core.models import Company
+from rewards.actions.choices import ChoiceContent, add_choice, set_own_choice
 from rewards.actions.offers import OfferContent, activate_offer, create_offer
 from rewards.actions.planning import plan_run
 from rewards.actions.runs import start_run
-from rewards.models import Offer, Run, Schedule
+from rewards.benefits import MoneyOff, PercentOff
+from rewards.models import Motive, Offer, Run, Schedule
 
 TEXTS = {
     "en": {"subject": "{first_name}, {benefit} for you", "heading": "Hello, {first_name}", "body": "Come by soon."},
@@ -27,7 +30,7 @@ BENEFIT = {"en": "€3 off", "lv": "3\u00a0€ atlaide", "ru": "скидка 3\u
 
 
 def open_shop(**changes: Any) -> Company:
-    """The company with what every offer mail needs."""
+    """The company with what every offer mail needs, sending day and night."""
     company = Company.current()
     for name, new in {
         "name": "Rudzi",
@@ -37,7 +40,14 @@ def open_shop(**changes: Any) -> Company:
     }.items():
         setattr(company, name, new)
     company.save()
+    send_at_any_hour()
     return company
+
+
+def send_at_any_hour() -> None:
+    """So that no test depends on the time of day."""
+    set_knob(key="send_from_hour", new=0, by=None)
+    set_knob(key="send_until_hour", new=24, by=None)
 
 
 def make_loyal(customers: Iterable[Customer]) -> None:
@@ -91,8 +101,7 @@ def content(**changes: Any) -> OfferContent:
         **{
             "name": "Thanks",
             "benefit_names": BENEFIT,
-            "value_cents": 300,
-            "minimum_spend_cents": 600,
+            "benefit": MoneyOff(value_cents=3_00, minimum_spend_cents=6_00),
             "texts": TEXTS,
             "schedule": Schedule.WEEKLY,
             "day": 0,
@@ -100,6 +109,14 @@ def content(**changes: Any) -> OfferContent:
             "control_percent": 0,
             **changes,
         }
+    )
+
+
+def some_choice(**changes: Any) -> ChoiceContent:
+    """A choice beside the own benefit of an offer: 10% off, for whom the price moves."""
+    names = {"en": "10% off", "lv": "10% atlaide", "ru": "скидка 10%"}
+    return ChoiceContent(
+        **{"benefit": PercentOff(basis_points=1_000), "names": names, "motive": Motive.PRICE, **changes}
     )
 
 
@@ -112,6 +129,20 @@ def active_offer(**changes: Any) -> Offer:
 def planned_run(**changes: Any) -> Run:
     """A run of a fresh offer with its audience frozen."""
     run = start_run(offer=active_offer(**changes), by=None)
+    assert plan_run(run_id=run.pk)
+    run.refresh_from_db()
+    return run
+
+
+def personal_run(*choices: ChoiceContent, **changes: Any) -> Run:
+    """The same of an offer with these choices."""
+    own = {name: changes.pop(name) for name in ("motive", "own_time_days") if name in changes}
+    offer = active_offer(**changes)
+    for choice in choices:
+        add_choice(offer=offer, content=choice, by=None)
+    set_own_choice(offer=offer, **{"motive": "", "own_time_days": 0, **own}, by=None)
+    offer.refresh_from_db()
+    run = start_run(offer=offer, by=None)
     assert plan_run(run_id=run.pk)
     run.refresh_from_db()
     return run

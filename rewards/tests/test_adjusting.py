@@ -27,6 +27,7 @@ from rewards.actions.adjusting import (
 from rewards.actions.earning import record_visit, refund_visit
 from rewards.actions.expiry import sweep_expired
 from rewards.actions.redeeming import use_reward
+from rewards.benefits import FreeItem
 from rewards.ledger.audit import audit
 from rewards.models import Account, Adjustment, AdjustmentReason, LotUse, Posting, Reward
 from rewards.queries import balance_of
@@ -204,7 +205,7 @@ def test_approval_after_the_points_are_gone_is_refused_and_goes_on_waiting(
 ) -> None:
     record_visit(customer=nameless, store=barona_iela, net_cents=1_500_00, by=None)
     asked = adjust(nameless, -1_200, dace)
-    coffee = Reward.objects.create(key="c", names={"en": "C"}, kind="free_item", points_cost=400, value_cents=1)
+    coffee = Reward.objects.create(key="c", names={"en": "C"}, points_cost=400, benefit=FreeItem(worth_cents=1))
     use_reward(customer=nameless, reward=coffee, store=barona_iela, reference="k", by=None)
     before = counts()
     with pytest.raises(Refused, match="Not enough points: 1200 needed, 1100 left"):
@@ -247,7 +248,7 @@ def test_a_gift_reversed_is_taken_from_its_own_lot_and_what_is_spent_is_owed(
 ) -> None:
     with time_machine.travel(WEDNESDAY, tick=False) as clock:
         given = adjust(nameless, 500, dace)
-        coffee = Reward.objects.create(key="c", names={"en": "C"}, kind="free_item", points_cost=400, value_cents=1)
+        coffee = Reward.objects.create(key="c", names={"en": "C"}, points_cost=400, benefit=FreeItem(worth_cents=1))
         use_reward(customer=nameless, reward=coffee, store=barona_iela, reference="k", by=None)
         clock.shift(timedelta(days=1))
         record_visit(customer=nameless, store=barona_iela, net_cents=100_00, by=None)
@@ -294,7 +295,7 @@ def test_a_gift_that_lapsed_leaves_nothing_to_reverse(nameless: Customer, dace: 
 def test_points_given_by_hand_repay_what_is_owed_first(nameless: Customer, barona_iela: Store, dace: User) -> None:
     with time_machine.travel(WEDNESDAY, tick=False) as clock:
         sale = record_visit(customer=nameless, store=barona_iela, net_cents=100_00, by=None).visit
-        coffee = Reward.objects.create(key="c", names={"en": "C"}, kind="free_item", points_cost=80, value_cents=1)
+        coffee = Reward.objects.create(key="c", names={"en": "C"}, points_cost=80, benefit=FreeItem(worth_cents=1))
         clock.shift(timedelta(minutes=1))
         use_reward(customer=nameless, reward=coffee, store=barona_iela, reference="k", by=None)
         clock.shift(timedelta(minutes=1))

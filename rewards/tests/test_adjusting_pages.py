@@ -275,3 +275,22 @@ def test_the_list_of_reasons_is_kept_by_managers(dace: User, signed_in: SignIn, 
     browser.post(f"/settings/reasons/{reason.pk}/", stopped)
     assert "Tasting" not in shown(browser.get(f"/customers/{nameless.pk}/adjust/"))
     assert "No longer offered" in shown(browser.get("/settings/reasons/"))
+
+
+def test_reasons_are_narrowed_sorted_and_leave_as_a_file(dace: User, signed_in: SignIn) -> None:
+    browser = signed_in(dace)
+    for reason in AdjustmentReason.objects.all():
+        AdjustmentReason.objects.filter(pk=reason.pk).update(is_active=False)
+    for name, direction, is_active in ("Tasting", "adds", True), ("Broken jar", "takes", True), ("Fair", "adds", False):
+        AdjustmentReason.objects.create(
+            key=name.lower().replace(" ", "-"), names={"en": name}, direction=direction, is_active=is_active
+        )
+    both = shown(browser.get("/settings/reasons/?offered=true&sort=name"))
+    assert 0 < both.index("Broken jar") < both.index("Tasting")
+    assert "Fair" not in both
+    adding = shown(browser.get("/settings/reasons/?offered=true&direction=adds"))
+    assert "Tasting" in adding
+    assert "Broken jar" not in adding
+    answer = browser.get("/settings/reasons/export/?offered=true&direction=adds")
+    rows = b"".join(answer.streaming_content).decode().splitlines()  # type: ignore[attr-defined]
+    assert rows[1:] == ["tasting,Tasting,,,adds,yes,0"]

@@ -30,6 +30,7 @@ from rewards.actions.goodwill import post_goodwill, reverse_goodwill
 from rewards.actions.redeeming import undo_redemption, use_reward
 from rewards.actions.tiers import review_tiers
 from rewards.actions.voiding import void_visit
+from rewards.benefits import FreeItem
 from rewards.ledger.audit import audit
 from rewards.models import Account, AdjustmentReason, Posting, ProgrammeVersion, Redemption, Reward
 from rewards.tests.rules import SHIPPED
@@ -68,7 +69,7 @@ class Crowd:
             for number in range(10)
         ]
         self.reward = Reward.objects.create(
-            key="r", names={"en": "R"}, kind="free_item", points_cost=150, value_cents=100
+            key="r", names={"en": "R"}, points_cost=150, benefit=FreeItem(worth_cents=100)
         )
         self.gives = AdjustmentReason.objects.filter(direction__in=["adds", "both"]).order_by("id")[0]
         self.takes = AdjustmentReason.objects.filter(direction__in=["takes", "both"]).order_by("id")[0]

@@ -18,6 +18,7 @@ from rewards.actions.earning import record_visit, refund_visit
 from rewards.actions.expiry import sweep_expired
 from rewards.actions.goodwill import post_goodwill, reverse_goodwill
 from rewards.actions.redeeming import use_reward
+from rewards.benefits import FreeItem
 from rewards.ledger.audit import audit
 from rewards.models import AdjustmentReason, ProgrammeVersion, Reward
 from rewards.tests.rules import SHIPPED
@@ -325,7 +326,7 @@ def _books(nameless: Customer, olga: Customer, barona_iela: Store, admin: User) 
         ).visit
 
     def used(owner: Customer, key: str, points: int, visit: object = None) -> None:
-        reward = Reward.objects.create(key=key, names={"en": key}, kind="free_item", points_cost=points, value_cents=1)
+        reward = Reward.objects.create(key=key, names={"en": key}, points_cost=points, benefit=FreeItem(worth_cents=1))
         use_reward(customer=owner, reward=reward, store=barona_iela, reference=key, visit=visit, by=None)  # type: ignore[arg-type]
 
     bought(nameless, "old", 100_00, 500)

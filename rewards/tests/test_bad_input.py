@@ -23,6 +23,7 @@ from rewards.actions.goodwill import post_goodwill
 from rewards.actions.partner_points import earn_at_partner, redeem_at_partner, refund_at_partner
 from rewards.actions.partners import PartnerContent, Terms, add_partner
 from rewards.actions.redeeming import use_reward
+from rewards.benefits import FreeItem
 from rewards.models import AdjustmentReason, Reward
 
 pytestmark = pytest.mark.django_db
@@ -149,7 +150,7 @@ def test_one_refund_receipt_for_two_sales(sale: Visit, nameless: Customer, baron
 def test_points_on_a_visit_of_somebody_else_or_taken_back(
     sale: Visit, nameless: Customer, olga: Customer, barona_iela: Store
 ) -> None:
-    reward = Reward.objects.create(key="c", names={"en": "C"}, kind="free_item", points_cost=10, value_cents=1)
+    reward = Reward.objects.create(key="c", names={"en": "C"}, points_cost=10, benefit=FreeItem(worth_cents=1))
     post_goodwill(customer=olga, points=100, reference="goodwill:o", by=None)
     refused(lambda: use_reward(customer=olga, reward=reward, store=barona_iela, reference="u", visit=sale, by=None))
     Visit.objects.filter(pk=sale.pk).update(voided_at=timezone.now())

@@ -63,8 +63,18 @@ def test_lots_whose_end_moves_with_activity_are_read_as_they_are(nameless: Custo
     sum_postings()
     assert DayLots.objects.count() == 0
     assert books_on(second).ending() == {date(2026, 5, 1): points}
-    points += bought(nameless, barona_iela, second)
+    bought_second = bought(nameless, barona_iela, second)
+    points += bought_second
     assert books_on(second).ending() == {date(2026, 7, 1): points}
+    # What had been sold on 3 February would have ended with 13 May; both are good through 15 July.
+    after_the_old_end, last, after = date(2026, 5, 14), date(2026, 7, 15), date(2026, 7, 16)
+    for _swept in range(2):
+        usable = [books_on(day).usable for day in (first, after_the_old_end, last, after)]
+        assert usable == [points - bought_second, points, points, 0]
+        sweep_expired(today=after)
+        sum_postings()
+    assert (books_on(last).book, books_on(after).book, books_on(after).lapsed) == (points, 0, 0)
+    assert list(audit()) == []
 
 
 @pytest.mark.django_db

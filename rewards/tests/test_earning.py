@@ -15,6 +15,7 @@ from rewards.actions.earning import preview_visit, record_visit, refund_visit, u
 from rewards.actions.expiry import sweep_expired
 from rewards.actions.goodwill import post_goodwill, reverse_goodwill
 from rewards.actions.redeeming import undo_redemption, use_code, use_reward
+from rewards.benefits import FreeItem, MoneyOff
 from rewards.ledger.audit import audit
 from rewards.models import Account, Lot, Posting, Redemption, Reward, TierChange, Voucher, VoucherStatus
 from rewards.queries import balance_of, tier_of, tier_progress
@@ -28,7 +29,7 @@ SATURDAY_NIGHT_IN_RIGA = datetime(2026, 7, 17, 21, 30, tzinfo=UTC)
 @pytest.fixture
 def coffee() -> Reward:
     return Reward.objects.create(
-        key="coffee", names={"en": "Free coffee"}, kind="free_item", points_cost=120, value_cents=250
+        key="coffee", names={"en": "Free coffee"}, points_cost=120, benefit=FreeItem(worth_cents=250)
     )
 
 
@@ -179,8 +180,7 @@ def test_undo_takes_points_back_and_returns_what_was_used_on_the_visit(
             code="ABCD2345",
             customer=nameless,
             names={"en": "€3 off"},
-            kind="money_off",
-            value_cents=300,
+            benefit=MoneyOff(value_cents=300),
             valid_from="2026-07-01",
             good_through="2026-07-31",
         )

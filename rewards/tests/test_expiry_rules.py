@@ -15,6 +15,7 @@ from rewards.actions.earning import record_visit, refund_visit, undo_visit
 from rewards.actions.expiry import sweep_expired
 from rewards.actions.goodwill import post_goodwill
 from rewards.actions.redeeming import undo_redemption, use_reward
+from rewards.benefits import FreeItem
 from rewards.ledger import AccountState, BelowMinimum, NotAStep, Sold, UsedPoints, replay
 from rewards.ledger.audit import audit
 from rewards.models import Account, Lot, Posting, Reward
@@ -89,7 +90,7 @@ def books() -> Iterator[None]:
 @pytest.fixture
 def coffee() -> Reward:
     return Reward.objects.create(
-        key="coffee", names={"en": "Free coffee"}, kind="free_item", points_cost=20, value_cents=250
+        key="coffee", names={"en": "Free coffee"}, points_cost=20, benefit=FreeItem(worth_cents=250)
     )
 
 
@@ -160,6 +161,15 @@ def test_bonus_points_may_end_apart_and_refunds_take_from_both(
     refund_visit(visit=sale, net_cents=6_00, receipt_id="R2", by=None)
     assert balance_of(nameless).available == 0
     assert Account.objects.get(customer=nameless).arrears == 0
+
+
+def test_of_points_that_come_in_together_those_that_end_first_repay_what_is_owed() -> None:
+    version = programme(RATE, rule("gift", bonus(30)), expiry=life(NEVER, bonus=AFTER_30_DAYS))
+    state = AccountState(customer_id=1, account_id=1, book_balance=-20, arrears=20)
+    sold = Sold(START, START.date(), "visit:1", 1, "1", Basket(net_cents=10_00, day=START.date()))
+    replay(state, [sold], Programmes([version]))
+    assert [(lot.remaining, lot.good_through) for lot in state.lots] == [(10, None), (10, date(2026, 4, 8))]
+    assert state.arrears == 0
 
 
 @pytest.mark.django_db
@@ -255,3 +265,10 @@ def test_points_are_money_off_in_steps_and_from_a_minimum_on(points: int, refusa
     replayed = replay(state, [sold, used], Programmes([version]))
     assert [type(why) for _event, why in replayed.refused] == ([refusal] if refusal else [])
     assert state.available(START.date()) == (600 if refusal else 100)
+
+
+@pytest.mark.parametrize(("points", "cents"), [(-10, 0), (0, 0), (699, 0), (999, 0), (1_000, 10_00), (1_499, 10_00)])
+def test_what_a_till_takes_off_for_a_balance(points: int, cents: int) -> None:
+    """In steps of 500 from 700 on, the fewest points that are taken are 1,000."""
+    version = programme(redemption={"points": 500, "value_cents": 500, "minimum_points": 700})
+    assert version.money_off_cents(points) == cents

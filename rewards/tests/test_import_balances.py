@@ -18,6 +18,7 @@ from rewards.actions.earning import record_visit
 from rewards.actions.expiry import sweep_expired
 from rewards.actions.goodwill import post_goodwill, reverse_goodwill
 from rewards.actions.redeeming import use_reward
+from rewards.benefits import FreeItem
 from rewards.ledger.audit import audit
 from rewards.models import Account, Lot, OpeningBalance, Posting, ProgrammeVersion, Reward
 from rewards.queries import balance_of
@@ -168,7 +169,7 @@ def test_points_that_ended_already_are_said_and_not_available(balances: Any) -> 
 
 def test_what_is_owed_is_repaid_first(balances: Any, barona_iela: Store) -> None:
     given = post_goodwill(customer=of("A"), points=80, reference="g", by=None)
-    coffee = Reward.objects.create(key="c", names={"en": "C"}, kind="free_item", points_cost=80, value_cents=1)
+    coffee = Reward.objects.create(key="c", names={"en": "C"}, points_cost=80, benefit=FreeItem(worth_cents=1))
     use_reward(customer=of("A"), reward=coffee, store=barona_iela, reference="k", by=None)
     reverse_goodwill(posting=given, reference="r", by=None)
     assert balance_of(of("A")).arrears == 80

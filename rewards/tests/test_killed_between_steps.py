@@ -21,6 +21,7 @@ from loyaltycrm.core.models import Store, User
 from rewards.actions.earning import record_visit
 from rewards.actions.goodwill import post_goodwill
 from rewards.actions.redeeming import use_reward
+from rewards.benefits import FreeItem
 from rewards.ledger.audit import audit
 from rewards.models import Reward
 from rewards.tests.dying import CHANGES, make
@@ -114,7 +115,7 @@ def test_all_or_nothing_at_every_statement(
     saved = record_visit(
         customer=nameless, store=barona_iela, net_cents=500_00, receipt_id="first", occurred_at=at, by=None
     )
-    reward = Reward.objects.create(key="c", names={"en": "C"}, kind="free_item", points_cost=100, value_cents=1)
+    reward = Reward.objects.create(key="c", names={"en": "C"}, points_cost=100, benefit=FreeItem(worth_cents=1))
     use_reward(customer=nameless, reward=reward, store=barona_iela, reference="k", visit=saved.visit, by=None)
     post_goodwill(customer=nameless, points=40, reference="goodwill:old", by=None)
     post_goodwill(customer=olga, points=15, reference="goodwill:olga", by=None)

@@ -15,6 +15,7 @@ from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import Store
 from rewards.actions.earning import record_visit
 from rewards.actions.redeeming import use_reward
+from rewards.benefits import FreeItem
 from rewards.ledger.audit import audit
 from rewards.models import Account, Lot, LotUse, Posting, ProgrammeVersion, Reward
 from rewards.queries import balance_of
@@ -30,10 +31,10 @@ def run(statement: str) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("table", APPEND_ONLY)
-@pytest.mark.parametrize("statement", ["UPDATE {} SET id = id", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
+@pytest.mark.parametrize("statement", ["UPDATE {} SET id = -id", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
 def test_what_is_written_stays(table: str, statement: str, nameless: Customer, barona_iela: Store) -> None:
     record_visit(customer=nameless, store=barona_iela, net_cents=500_00, by=None)
-    reward = Reward.objects.create(key="c", names={"en": "C"}, kind="free_item", points_cost=100, value_cents=1)
+    reward = Reward.objects.create(key="c", names={"en": "C"}, points_cost=100, benefit=FreeItem(worth_cents=1))
     use_reward(customer=nameless, reward=reward, store=barona_iela, reference="k", by=None)
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT count(*) FROM {table}")
@@ -101,7 +102,7 @@ def test_twenty_at_once_never_spend_more_than_there_is(
 ) -> None:
     record_visit(customer=nameless, store=barona_iela, net_cents=500_00, receipt_id="first", by=None)
     points = balance_of(nameless).available
-    reward = Reward.objects.create(key="c", names={"en": "C"}, kind="free_item", points_cost=120, value_cents=1)
+    reward = Reward.objects.create(key="c", names={"en": "C"}, points_cost=120, benefit=FreeItem(worth_cents=1))
     start = threading.Barrier(20)
 
     def redeem(number: int) -> bool:
@@ -170,7 +171,7 @@ def test_the_audit_names_a_corrupted_row(
     statement: str, committed_db: str, nameless: Customer, barona_iela: Store
 ) -> None:
     record_visit(customer=nameless, store=barona_iela, net_cents=500_00, by=None)
-    reward = Reward.objects.create(key="c", names={"en": "C"}, kind="free_item", points_cost=100, value_cents=1)
+    reward = Reward.objects.create(key="c", names={"en": "C"}, points_cost=100, benefit=FreeItem(worth_cents=1))
     use_reward(customer=nameless, reward=reward, store=barona_iela, reference="k", by=None)
     assert list(audit()) == []
     with transaction.atomic(), connection.cursor() as cursor:

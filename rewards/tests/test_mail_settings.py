@@ -13,6 +13,11 @@ GOOD = {
     "EMAIL_HOST": "smtp.rudzi.lv",
     "EMAIL_USE_TLS": True,
 }
+POSTMARK = {
+    "EMAIL_BACKEND": "anymail.backends.postmark.EmailBackend",
+    "MAIL_EVENTS_FROM": "postmark",
+    "ANYMAIL": {"WEBHOOK_SECRET": "name:password"},
+}
 
 
 @pytest.mark.parametrize(
@@ -24,7 +29,10 @@ GOOD = {
         ({"DEFAULT_FROM_EMAIL": ""}, ["loyaltycrm.W102"]),
         ({"EMAIL_USE_TLS": False}, ["loyaltycrm.W103"]),
         ({"EMAIL_USE_TLS": False, "EMAIL_HOST": "127.0.0.1"}, []),
-        ({"EMAIL_USE_TLS": False, "EMAIL_BACKEND": "anymail.backends.postmark.EmailBackend"}, []),
+        ({"EMAIL_USE_TLS": False, **POSTMARK}, []),
+        ({**POSTMARK, "MAIL_EVENTS_FROM": ""}, ["loyaltycrm.W104"]),
+        ({**POSTMARK, "MAIL_EVENTS_FROM": "pigeon"}, ["loyaltycrm.W104"]),
+        ({**POSTMARK, "ANYMAIL": {}}, ["loyaltycrm.W104"]),
     ],
 )
 def test_each_thing_missing_is_named(settings: Settings, changes: dict[str, object], ids: list[str]) -> None:

@@ -41,6 +41,8 @@ def test_a_thank_you_reaches_anna_and_its_code_works_once_at_the_till(
     run = start_run(offer=offer, by=dace)
     plan_run(run_id=run.pk)
     assert usable_vouchers(anna) == [], "A code counts once its mail has left."
+    with pytest.raises(Refused, match="has not left yet"):
+        use_code(code=Voucher.objects.get().code, customer=anna, store=barona_iela, reference="early", by=liga)
     send_batch(run_id=run.pk)
     (mail,) = mailbox.received
     text = mail.message.get_body(("plain",))

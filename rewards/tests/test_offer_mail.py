@@ -16,13 +16,14 @@ from django.template.loader import render_to_string
 from django.test import Client
 from pytest_django import Settings
 
-from customers.models import ConsentEvent, Customer, UnsubscribeToken
+from customers.models import ConsentEvent, Customer, PageLink, UnsubscribeToken
 from loyaltycrm.core.models import Store
 from loyaltycrm.lib.received import what_is_missing
 from loyaltycrm.local.mailserver import MailServer, Received
 from rewards.actions.earning import record_visit
 from rewards.actions.sending import send_batch
-from rewards.models import Run
+from rewards.benefits import FreeItem, Gift, MoneyOff, PercentOff, Terms
+from rewards.models import Reward, Run
 from rewards.tests.audiences import BENEFIT, TEXTS, add_reader, open_shop, planned_run
 
 pytestmark = pytest.mark.django_db
@@ -98,7 +99,7 @@ def test_the_link_in_the_text_is_that_of_the_header(mailbox: MailServer) -> None
     add_reader(1)
     mail, _run = mail_to(mailbox)
     link = mail.message["List-Unsubscribe"].strip("<>")
-    assert Words(part(mail, "html")).links == [link]
+    assert [one for one in Words(part(mail, "html")).links if "/u/" in one] == [link]
     assert f"\n{link}\n" in part(mail, "plain")
 
 
@@ -172,7 +173,8 @@ def test_it_says_everything_an_offer_must(mailbox: MailServer, barona_iela: Stor
             f"{points}{NBSP}points",
             f"{points}{NBSP}points expire after",
             "You get this because you agreed to offers by email on",
-            "Unsubscribe or choose what we send",
+            "Choose what we send",
+            "Unsubscribe",
             "Rudzi, Parauga iela 1, Rīga",
         ):
             assert said in text, (said, text)
@@ -181,6 +183,30 @@ def test_it_says_everything_an_offer_must(mailbox: MailServer, barona_iela: Stor
     assert mail.sender == "hello@rudzi.example"
     assert mail.message["List-Id"] == "<offers.rudzi.example>"
     assert mail.message["Message-ID"] == delivery.message_id
+
+
+@pytest.mark.parametrize(
+    ("language", "benefit", "said"),
+    [
+        ("en", MoneyOff(value_cents=3_00, minimum_spend_cents=6_00, stores=["BARONA"], weekdays=[0, 3]),
+         "On a visit of €6.00 or more. Only in these stores: Barona iela. Only on these days: Monday, Thursday."),
+        ("lv", MoneyOff(value_cents=3_00, stores=["BARONA"]), "Tikai šajos veikalos: Barona iela."),
+        ("ru", MoneyOff(value_cents=3_00, stores=["BARONA"]), "Только в этих магазинах: Barona iela."),
+        ("en", MoneyOff(value_cents=3_00, minimum_spend_cents=6_00, weekdays=[0]),
+         "For one visit of €6 or more, in any store. Only on these days: Monday."),
+        ("en", PercentOff(basis_points=1_000, categories=["Tea & cake"], cap_cents=5_00),
+         "For one visit, in any store. 10% off these goods: Tea & cake. At most €5.00."),
+        ("en", Gift(within_days=3), "For one visit, in any store. We do it within 3 days."),
+    ],
+)  # fmt: skip
+def test_it_promises_no_more_than_the_benefit_gives(
+    mailbox: MailServer, barona_iela: Store, language: str, benefit: Terms, said: str
+) -> None:
+    add_reader(1, language=language)
+    mail, _run = mail_to(mailbox, benefit=benefit)
+    for text in (part(mail, "plain"), str(Words(part(mail, "html")))):
+        assert said in text.replace(NBSP, " ").splitlines(), text
+        assert ("any store" in text) == (said.startswith("For one visit"))
 
 
 @pytest.mark.parametrize(
@@ -249,6 +275,30 @@ def test_nothing_expires_is_not_said(mailbox: MailServer) -> None:
     assert "expire" not in part(mail, "html")
 
 
+def test_its_links_open_the_page_and_the_choices_of_the_reader(mailbox: MailServer, barona_iela: Store) -> None:
+    add_reader(1, first_name="Olga")
+    mail, run = mail_to(mailbox)
+    delivery = run.deliveries.select_related("voucher").get()
+    assert delivery.voucher is not None
+    own = [re.sub(r"^https?://[^/]+", "", link) for link in Words(part(mail, "html")).links if "/me/" in link]
+    assert own == [own[0], own[0] + "settings/"]
+    assert delivery.voucher.code in Client().get(own[0]).content.decode()
+    assert Client().get(own[1]).status_code == 200
+    assert own[0].split("/")[2] not in PageLink.objects.get().token_hash
+
+
+def test_it_says_how_far_the_next_reward_is(mailbox: MailServer) -> None:
+    """Who has no points lacks all 300 of the bread's; the cake for 900 is not the next one."""
+    for key, name, cost in (("bread", "Bread of the week", 300), ("cake", "Cake", 900)):
+        Reward.objects.create(key=key, names={"en": name}, benefit=FreeItem(worth_cents=250), points_cost=cost)
+    add_reader(1)
+    mail, _run = mail_to(mailbox)
+    for text in (part(mail, "plain"), str(Words(part(mail, "html")))):
+        assert f"300{NBSP}points more to: Bread of the week (300)" in text
+        assert "Cake" not in text
+    assert 'width="1%"' in part(mail, "html")
+
+
 def test_html_and_text_stay_small_and_load_nothing(mailbox: MailServer) -> None:
     long = dict.fromkeys(("body",), "Ļoti garš teksts. " * 100)
     add_reader(1, language="lv")
@@ -256,7 +306,7 @@ def test_html_and_text_stay_small_and_load_nothing(mailbox: MailServer) -> None:
     html = part(mail, "html")
     assert len(html.encode()) < 60_000
     assert not re.search(r"<(img|script|link)\b|@import|url\(|src=", html)
-    assert [address for address in re.findall(r"https?://[^\s\"'<]+", html) if "/u/" not in address] == [
+    assert [address for address in re.findall(r"https?://[^\s\"'<]+", html) if not re.search("/(u|me)/", address)] == [
         "http://www.w3.org/1999/xhtml"
     ]
 
@@ -296,7 +346,8 @@ def test_html_in_a_name_or_in_words_is_text(mailbox: MailServer) -> None:
 
 KNOWN_TAGS = {
     "mjml", "mj-head", "mj-title", "mj-preview", "mj-attributes", "mj-all", "mj-text", "mj-section", "mj-style",
-    "mj-body", "mj-wrapper", "mj-column", "h1", "strong", "a",
+    "mj-body", "mj-wrapper", "mj-column", "mj-button", "h1", "strong", "a",
+    "table", "tr", "td",
 }  # fmt: skip
 
 
@@ -310,7 +361,10 @@ def test_the_template_uses_only_tags_that_the_renderer_knows() -> None:
     context = {
         "language": "lv", "sender_name": "A & B", "postal_address": "C", "subject": "S", "heading": "H",
         "paragraphs": ["P", "Q"], "benefit": "B", "valid": "V", "good_through": "G", "minimum_spend": "M", "code": "X",
+        "is_anywhere": True, "conditions": ["C"],
         "points": "1", "expiring": "E", "agreed_on": "D", "unsubscribe": "https://rudzi.example/u/x/",
+        "page": "https://rudzi.example/me/x/", "settings": "https://rudzi.example/me/x/settings/", "near": "N",
+        "near_percent": "73",
     }  # fmt: skip
     root = ET.fromstring(render_to_string("emails/offer.mjml", context))
     assert set(tags_of(root)) == KNOWN_TAGS

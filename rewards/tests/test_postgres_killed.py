@@ -18,6 +18,7 @@ from loyaltycrm.lib.transactions import Busy
 from loyaltycrm.local.postgres import Postgres
 from rewards.actions.earning import record_visit, refund_visit
 from rewards.actions.redeeming import use_reward
+from rewards.benefits import FreeItem
 from rewards.ledger.audit import audit
 from rewards.models import Posting, PostingKind, Redemption, Reward
 
@@ -120,7 +121,7 @@ NOW = timezone.now()
 
 
 def test_nothing_acknowledged_is_lost_and_nothing_is_doubled(crashable_postgres: Postgres, barona_iela: Store) -> None:
-    reward = Reward.objects.create(key="c", names={"en": "C"}, kind="free_item", points_cost=50, value_cents=1)
+    reward = Reward.objects.create(key="c", names={"en": "C"}, points_cost=50, benefit=FreeItem(worth_cents=1))
     people = [
         create_customer(language="en", joined_on=barona_iela.business_date(), external_id=f"X{n}", by=None)
         for n in range(3)

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from django.utils import translation
 
+from rewards.benefits.words import factor_in_words
 from rewards.plain_words import Section, differences, policy_in_words, programme_in_words, terms_of
 from rewards.programme import Programme
 from rewards.programme.earning_rules import EarningRule
 from rewards.programme.schema import DaysAfterActivity, EndOfMonthPlus, FixedDate, Never
-from rewards.rule_words import Terms, factor_in_words, rule_in_words
+from rewards.rule_words import Terms, rule_in_words
 from rewards.tests.drafts import first_version, rules_with
 
 TERMS = Terms(currency="EUR", stores={"barona": "Barona iela"}, tiers={"gold": "Gold"}, partners={"FUEL": "Fuel & Co"})

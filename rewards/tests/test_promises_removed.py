@@ -16,6 +16,7 @@ from customers.models import Customer
 from loyaltycrm.core.models import Store
 from rewards.actions.earning import record_visit, refund_visit
 from rewards.actions.redeeming import use_reward
+from rewards.benefits import FreeItem
 from rewards.models import Reward
 
 pytestmark = pytest.mark.django_db
@@ -194,7 +195,7 @@ GROUPS = sorted({line.name.split("_")[1] for line in LINES})
 def _books(nameless: Customer, barona_iela: Store) -> None:
     """A sale, a use of points and a refund, so that every table has rows."""
     sale = record_visit(customer=nameless, store=barona_iela, net_cents=500_00, by=None).visit
-    reward = Reward.objects.create(key="c", names={"en": "C"}, kind="free_item", points_cost=100, value_cents=1)
+    reward = Reward.objects.create(key="c", names={"en": "C"}, points_cost=100, benefit=FreeItem(worth_cents=1))
     use_reward(customer=nameless, reward=reward, store=barona_iela, reference="k", by=None)
     refund_visit(visit=sale, net_cents=10_00, receipt_id="back", by=None)
 

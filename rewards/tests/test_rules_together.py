@@ -17,6 +17,7 @@ from rewards.actions.expiry import sweep_expired
 from rewards.actions.redeeming import use_reward
 from rewards.actions.tiers import review_due_tiers
 from rewards.actions.voiding import void_visit
+from rewards.benefits import FreeItem
 from rewards.ledger.audit import audit
 from rewards.models import Lot, Reward
 from rewards.programme import BasketLine
@@ -88,7 +89,7 @@ def test_books_and_facts_agree_after_anything(
 ) -> None:
     chance = random.Random(seed)
     coffee = Reward.objects.create(
-        key="coffee", names={"en": "Coffee"}, kind="free_item", points_cost=20, value_cents=250
+        key="coffee", names={"en": "Coffee"}, points_cost=20, benefit=FreeItem(worth_cents=250)
     )
     Customer.objects.filter(pk=olga.pk).update(birthday=date(1990, 3, 3))
     in_force(version(chance), since=date(2026, 1, 1))

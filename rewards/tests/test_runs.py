@@ -15,12 +15,23 @@ from loyaltycrm.core.actions.knobs import set_knob
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import AuditEvent, User
 from loyaltycrm.lib.mail import Reply
-from rewards.actions.deliveries import claim, record_sent, take_over
+from rewards.actions.deliveries import claim, leave_out, leave_out_merged, record_sent, take_over
 from rewards.actions.offers import edit_offer, end_offer, pause_offer
 from rewards.actions.planning import plan_run
+from rewards.actions.redeeming import refuse_unusable, usable_vouchers
 from rewards.actions.runs import cancel_run, pause_run, resend_unknown, resume_run, start_due_runs, start_run
 from rewards.actions.sweeping import sweep
-from rewards.models import Delivery, DeliveryStatus, Offer, Run, RunStatus, Schedule, VoucherStatus
+from rewards.models import (
+    Delivery,
+    DeliveryReason,
+    DeliveryStatus,
+    Offer,
+    Run,
+    RunStatus,
+    Schedule,
+    Voucher,
+    VoucherStatus,
+)
 from rewards.tests.audiences import active_offer, add_reader, content, open_shop, planned_run
 
 MONDAY_BEFORE = datetime(2026, 7, 6, 12, 0, tzinfo=UTC)
@@ -279,6 +290,36 @@ def test_unknown_mails_are_sent_again_only_by_a_person(dace: User) -> None:
     delivery = Delivery.objects.get()
     assert (run.status, delivery.status, delivery.message_id) == (RunStatus.SENDING, DeliveryStatus.PENDING, message_id)
     assert AuditEvent.objects.get(action="resend unknown").by == dace
+
+
+def test_a_code_that_may_have_arrived_stays_good_while_its_mail_is_sent_again(dace: User) -> None:
+    """Ended by whatever it is, such a mail is unknown as before: its reader may hold the code."""
+    add_reader(1)
+    run = planned_run()
+    voucher = Voucher.objects.get()
+
+    def send_again() -> None:
+        Delivery.objects.update(status=DeliveryStatus.UNKNOWN, claim_token=None, lease_until=None)
+        resend_unknown(run=run, by=dace)
+
+    def refuse() -> None:
+        claim_all(run)
+        delivery = Delivery.objects.get()
+        assert delivery.claim_token is not None
+        leave_out(delivery=delivery, token=delivery.claim_token, reason=DeliveryReason.UNSUBSCRIBED)
+
+    for end in (
+        refuse,
+        lambda: leave_out_merged(customer_id=voucher.customer_id, run_ids=[run.pk]),
+        lambda: cancel_run(run=run, by=dace),
+    ):
+        send_again()
+        refuse_unusable(voucher, voucher.customer, day=voucher.valid_from)
+        assert usable_vouchers(voucher.customer) == [voucher]
+        end()
+        voucher.refresh_from_db()
+        delivery = Delivery.objects.get()
+        assert (delivery.status, delivery.reason, voucher.status) == ("unknown", "", VoucherStatus.ISSUED)
 
 
 def test_there_must_be_something_unknown_to_send_again(dace: User) -> None:

@@ -17,11 +17,11 @@ from customers.actions.holds import place_hold
 from customers.models import ConsentEvent, Customer, SuppressedAddress
 from loyaltycrm.core.actions.knobs import set_knob
 from loyaltycrm.lib.letters import Letter
-from loyaltycrm.lib.mail import Reply, SmtpOutbox
+from loyaltycrm.lib.mail import Reply, SmtpOutbox, hand_over_seconds
 from loyaltycrm.local.machine import free_port
 from loyaltycrm.local.mailserver import MailServer
 from rewards.actions import deliveries, sending
-from rewards.actions.deliveries import LEASE_SECONDS, claim, hand_over_seconds, take_over
+from rewards.actions.deliveries import LEASE_SECONDS, claim, take_over
 from rewards.actions.runs import cancel_run, pause_run, resume_run
 from rewards.actions.sending import BUDGET_SECONDS, send_batch
 from rewards.actions.sweeping import sweep

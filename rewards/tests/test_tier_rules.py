@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -18,7 +19,7 @@ from rewards.models import TierChange
 from rewards.programme import Programme, Programmes
 from rewards.queries import TierProgress, tier_of, tier_progress
 from rewards.tests.rules import in_force, rules_of
-from rewards.tiers import Outlook, outlook, tier_history, walked
+from rewards.tiers import Outlook, TierHistory, outlook, tier_history, walked
 
 DAY = date(2026, 3, 10)
 
@@ -209,3 +210,37 @@ def test_the_nightly_review_lets_fall_at_the_end_of_the_grace(
         (date(2026, 3, 10), "silver", 1000_00),
         (date(2026, 5, 14), "member", 0),
     ]
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_who_never_brought_enough_has_the_history_that_the_walk_through_all_days_has(seed: int) -> None:
+    chance = random.Random(seed)
+
+    def some_tiers() -> dict[str, Any]:
+        window = chance.choice(
+            [{"kind": "calendar_year"}, *({"kind": "trailing", "days": days} for days in (1, 30, 365))]
+        )
+        unit = chance.choice(["net_spend", "visits"])
+        levels = [
+            {"key": "member", "names": {"en": "Member"}, "threshold": 0},
+            {"key": "silver", "names": {"en": "Silver"}, "threshold": 12 if unit == "visits" else 1000_00},
+        ]
+        return tiers(
+            window=window,
+            qualify_on=unit,
+            levels=levels,
+            review=chance.choice(["daily", "monthly", "yearly"]),
+            grace_days=chance.choice([0, 10]),
+        )
+
+    starts = sorted(chance.sample([DAY + timedelta(days=days) for days in (-400, -20, 3, 200, 900)], 2))
+    held = programmes(some_tiers(), some_tiers(), some_tiers(), starts=(starts[0], starts[1]))
+    for _turn in range(25):
+        days = {DAY - timedelta(days=chance.randrange(-5, 900)) for _day in range(chance.randrange(11))}
+        by_day = {
+            "net_spend": {day: chance.choice([-50_00, 0, 20_00, 90_00, 300_00]) for day in days},
+            "visits": {day: chance.choice([-1, 1, 2]) for day in days},
+        }
+        walk = walked(by_day, held, DAY)
+        history = tier_history(by_day, held, DAY)
+        assert history == TierHistory(walk.steps, walk.tier, walk.qualifying(DAY), walk.next_review_on)

@@ -16,6 +16,7 @@ from customers.models import Customer, Visit
 from loyaltycrm.core.actions.knobs import set_knob
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import AuditEvent, Store, User
+from loyaltycrm.shop.actions.merging import merge_customers
 from rewards.actions.earning import record_visit, refund_visit, undo_visit
 from rewards.actions.receipts import claim_visit
 from rewards.actions.unusual import raise_unusual_use, settle_unusual_use
@@ -95,6 +96,21 @@ def test_the_own_card_is_raised_at_once_also_a_merged_one(
     Customer.objects.filter(pk=janis.pk).update(merged_into=olga)
     sale(olga, barona_iela, liga)
     assert raised() == [("own_card", olga.pk, 1)]
+
+
+def test_what_was_settled_is_not_raised_again_for_the_profile_that_stands_after_a_merge(
+    olga: Customer, janis: Customer, barona_iela: Store, liga: User, dace: User, clock: time_machine.Traveller
+) -> None:
+    User.objects.filter(pk=liga.pk).update(customer_id=janis.pk)
+    sale(janis, barona_iela, liga)
+    assert raised() == [("own_card", janis.pk, 1)]
+    clock.shift(timedelta(minutes=1))
+    settle_unusual_use(use=UnusualUse.objects.get(), note="Talked about it", by=dace)
+    merge_customers(survivor=olga, merged=janis, reason="One person", by=dace)
+    assert raised() == []
+    clock.shift(timedelta(minutes=1))
+    sale(olga, barona_iela, liga)
+    assert raised() == [("own_card", olga.pk, 1)], "only what happened since"
 
 
 def test_points_on_refunded_sales(

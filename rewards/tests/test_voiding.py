@@ -7,7 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import time_machine
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from customers.models import Customer, Refund, Visit
@@ -17,6 +18,7 @@ from rewards.actions.earning import record_visit, refund_visit, undo_visit
 from rewards.actions.expiry import sweep_expired
 from rewards.actions.redeeming import undo_redemption, use_code, use_reward
 from rewards.actions.voiding import preview_void, void_visit
+from rewards.benefits import ExtendedWarranty, FreeItem, MoneyOff, PercentOff
 from rewards.ledger.audit import audit
 from rewards.models import Lot, Posting, ProgrammeVersion, Redemption, Reward, TierChange, Voucher, VoucherStatus
 from rewards.programme_checks import checked_rules
@@ -35,7 +37,7 @@ def _books_are_right() -> Iterator[None]:
 
 @pytest.fixture
 def coffee() -> Reward:
-    return Reward.objects.create(key="c", names={"en": "Coffee"}, kind="free_item", points_cost=120, value_cents=250)
+    return Reward.objects.create(key="c", names={"en": "Coffee"}, points_cost=120, benefit=FreeItem(worth_cents=250))
 
 
 def counts() -> tuple[int, ...]:
@@ -53,8 +55,7 @@ def code_of(customer: Customer, text: str = "ABCD2345") -> Voucher:
         code=text,
         customer=customer,
         names={"en": "€3 off"},
-        kind="money_off",
-        value_cents=300,
+        benefit=MoneyOff(value_cents=300),
         valid_from=date(2026, 7, 1),
         good_through=date(2026, 7, 31),
     )
@@ -275,3 +276,35 @@ def test_what_a_visit_took_of_caps_and_budgets_is_there_again(
         pay(nameless, barona_iela, 10_00)
         pay(olga, barona_iela, 10_00)
         assert (balance_of(nameless).available, balance_of(olga).available) == (120, 30)
+
+
+def test_what_a_use_led_to_is_held_before_its_points_come_back(nameless: Customer, barona_iela: Store) -> None:
+    """Else another till could use the code, or somebody keep the promise, between the look at it and the return."""
+    pay(nameless, barona_iela, 300_00)
+    half = Reward.objects.create(
+        key="half", names={"en": "Half price"}, points_cost=120, benefit=PercentOff(basis_points=5_000)
+    )
+    used = use_reward(customer=nameless, reward=half, store=barona_iela, reference="k", by=None)
+    with CaptureQueriesContext(connection) as queries:
+        undo_redemption(redemption=used.redemption, by=None)
+    asked = [query["sql"] for query in queries]
+    posted = next(place for place, sql in enumerate(asked) if "INSERT INTO rewards_posting" in sql.replace('"', ""))
+    for table in ("rewards_voucher", "rewards_promise"):
+        held = [sql for sql in asked[:posted] if f'FROM "{table}"' in sql and sql.endswith("FOR UPDATE")]
+        assert len(held) == 1, table
+
+
+def test_a_promise_is_held_before_it_is_withdrawn(nameless: Customer, barona_iela: Store, dace: User) -> None:
+    """Else it could be kept between the look and the writing, which the database then refuses."""
+    pay(nameless, barona_iela, 300_00)
+    visit = pay(nameless, barona_iela, 10_00)
+    warranty = Reward.objects.create(
+        key="w", names={"en": "Longer warranty"}, points_cost=100, benefit=ExtendedWarranty(months=12)
+    )
+    use_reward(customer=nameless, reward=warranty, store=barona_iela, reference="k", visit=visit, by=None)
+    with CaptureQueriesContext(connection) as queries:
+        void_visit(visit=visit, reason="Wrong card", by=dace)
+    looks = [query["sql"] for query in queries if query["sql"].startswith("SELECT")]
+    withdrawing = [sql for sql in looks if 'FROM "rewards_promise"' in sql and '"withdrawn_at" IS NULL' in sql]
+    assert withdrawing
+    assert all(sql.endswith("FOR UPDATE") for sql in withdrawing)

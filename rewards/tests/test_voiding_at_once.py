@@ -13,6 +13,7 @@ from loyaltycrm.core.models import Store
 from rewards.actions.earning import record_visit, refund_visit
 from rewards.actions.redeeming import use_reward
 from rewards.actions.voiding import void_visit
+from rewards.benefits import FreeItem
 from rewards.ledger.audit import audit
 from rewards.models import Posting, Reward
 from rewards.queries import balance_of
@@ -25,7 +26,7 @@ def test_a_void_among_refunds_and_uses_leaves_the_books_right(
         record_visit(customer=nameless, store=barona_iela, net_cents=100_00, receipt_id=f"V{n}", by=None).visit
         for n in range(4)
     ]
-    reward = Reward.objects.create(key="c", names={"en": "C"}, kind="free_item", points_cost=30, value_cents=1)
+    reward = Reward.objects.create(key="c", names={"en": "C"}, points_cost=30, benefit=FreeItem(worth_cents=1))
     start = threading.Barrier(12)
 
     def one(number: int) -> bool:

@@ -20,9 +20,9 @@ from django.views.decorators.http import require_POST, require_safe
 from loyaltycrm.core.access import asks_password_again
 from loyaltycrm.core.actions.exports import record_export
 from loyaltycrm.core.errors import Refused
-from loyaltycrm.core.forms import one_time_key
+from loyaltycrm.core.forms import FilterForm, one_time_key
 from loyaltycrm.core.permissions import Permission, permission
-from loyaltycrm.core.tables import show_page
+from loyaltycrm.core.tables import NUMBER, show_page
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.exports import csv_response
 from rewards.actions.adjusting import (
@@ -36,7 +36,7 @@ from rewards.actions.adjusting import (
 from rewards.forms import WhyForm
 from rewards.models import Adjustment, AdjustmentReason, AdjustmentStatus, DraftStatus, ProgrammeDraft
 from rewards.queries import balances
-from rewards.views.staff import NUMBER, PER_PAGE, CompanyTable, FilterForm, chip, person, try_it
+from rewards.views.staff import CompanyTable, chip, person, try_it
 
 STATUS_CHIPS = {
     AdjustmentStatus.WAITING: "warn",
@@ -135,7 +135,7 @@ def approvals(request: HttpRequest) -> HttpResponse:
     """The queue: adjustments that wait (or another status), and drafts of the programme handed in."""
     found = AdjustmentFilter(request.GET, queryset=_rows(request), request=request)
     table = AdjustmentTable(found.qs, empty_text=_("Nothing waits. What needs a second person appears here."))
-    show_page(request, table, per_page=PER_PAGE)
+    show_page(request, table)
     drafts = ProgrammeDraft.objects.filter(status=DraftStatus.HANDED_IN).select_related("asked_by").order_by("asked_at")
     context = {
         "table": table,

@@ -20,20 +20,26 @@ from loyaltycrm.core.access import asks_password_again
 from loyaltycrm.core.actions.exports import record_export
 from loyaltycrm.core.actions.idempotency import once
 from loyaltycrm.core.errors import Refused
-from loyaltycrm.core.forms import one_time_key
+from loyaltycrm.core.forms import FilterForm, one_time_key
 from loyaltycrm.core.permissions import Permission, permission
-from loyaltycrm.core.tables import show_page
+from loyaltycrm.core.tables import NUMBER, show_page
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.exports import csv_response
 from rewards.actions.catalogue import add_reward, edit_reward, offer_reward_again, stop_reward
+from rewards.benefits import BenefitKind
+from rewards.benefits.words import gives_in_words
 from rewards.forms import RewardForm
-from rewards.models import BenefitKind, Reward
-from rewards.views.staff import NUMBER, PER_PAGE, CompanyTable, FilterForm, chip, person, posted, try_it
+from rewards.models import Reward
+from rewards.views.kinds import choose_kind, kind_asked
+from rewards.views.staff import CompanyTable, chip, person, posted, try_it
 
 
 class RewardFilter(django_filters.FilterSet):
     kind = django_filters.ChoiceFilter(
-        label=_lazy("Benefit"), choices=BenefitKind.choices, empty_label=_lazy("Every benefit")
+        label=_lazy("Benefit"),
+        field_name="benefit__kind",
+        choices=BenefitKind.choices,
+        empty_label=_lazy("Every benefit"),
     )
     offered = django_filters.ChoiceFilter(
         label=_lazy("Offered"),
@@ -56,9 +62,8 @@ class RewardTable(CompanyTable):
     name = tables.Column(
         verbose_name=_lazy("Reward"), linkify=("rewards:reward_edit", {"pk": tables.A("pk")}), order_by=("names", "pk")
     )
-    kind = tables.Column(verbose_name=_lazy("Benefit"), order_by=("kind", "pk"))
+    benefit = tables.Column(verbose_name=_lazy("Benefit"), order_by=("benefit__kind", "pk"))
     points_cost = tables.Column(verbose_name=_lazy("Points"), attrs=NUMBER, order_by=("points_cost", "pk"))
-    value_cents = tables.Column(verbose_name=_lazy("Worth"), attrs=NUMBER, order_by=("value_cents", "pk"))
     used_count = tables.Column(verbose_name=_lazy("Times used"), attrs=NUMBER, order_by=("used_count", "pk"))
     is_active = tables.Column(verbose_name=_lazy("Offered"), order_by=("is_active", "pk"))
     change = tables.TemplateColumn(
@@ -73,8 +78,8 @@ class RewardTable(CompanyTable):
     def render_points_cost(self, value: int) -> str:
         return formats.number(value)
 
-    def render_value_cents(self, value: int) -> str:
-        return formats.money(value, self.company.currency)
+    def render_benefit(self, record: Reward) -> str:
+        return gives_in_words(record.benefit, self.company.currency)
 
     def render_used_count(self, value: int) -> str:
         return formats.number(value)
@@ -96,7 +101,7 @@ def catalogue(request: HttpRequest) -> HttpResponse:
     narrowed = any(request.GET.get(name) for name in RewardFilter.get_filters())
     empty = None if narrowed else _("No rewards yet. Add the first thing that customers can get for points.")
     table = RewardTable(found.qs, empty_text=empty)
-    show_page(request, table, per_page=PER_PAGE)
+    show_page(request, table)
     export = f"{reverse('rewards:catalogue_export')}?{request.GET.urlencode()}"
     return render(request, "rewards/staff/catalogue.html", {"table": table, "filter": found, "export_url": export})
 
@@ -117,9 +122,9 @@ def _rows(rows: QuerySet[Reward]) -> Iterator[list[Any]]:
         yield [
             reward.key,
             *(reward.names.get(code, "") for code in ("en", "lv", "ru")),
-            reward.kind,
+            reward.benefit.kind.value,
             reward.points_cost,
-            f"{reward.value_cents / 100:.2f}",
+            "" if reward.benefit.fixed_cents is None else f"{reward.benefit.fixed_cents / 100:.2f}",
             "yes" if reward.is_active else "no",
             reward.used_count,  # type: ignore[attr-defined]
         ]
@@ -128,8 +133,12 @@ def _rows(rows: QuerySet[Reward]) -> Iterator[list[Any]]:
 @require_http_methods(["GET", "HEAD", "POST"])
 @permission(Permission.MANAGE_REWARDS)
 def reward_create(request: HttpRequest) -> HttpResponse:
-    """The form of a new reward."""
-    form = RewardForm(request.POST or None)
+    """The form of a new reward, once its kind is chosen."""
+    kind = kind_asked(request)
+    if kind is None:
+        back = reverse("rewards:catalogue")
+        return choose_kind(request, title=_("Add a reward"), back=back, back_label=_("Rewards"))
+    form = RewardForm(request.POST or None, kind=kind)
     if request.method == "POST" and form.is_valid():
         try:
             once(
@@ -150,7 +159,13 @@ def reward_create(request: HttpRequest) -> HttpResponse:
 def reward_edit(request: HttpRequest, pk: int) -> HttpResponse:
     """The form of a reward there is."""
     reward = get_object_or_404(Reward, pk=pk)
-    form = RewardForm(request.POST or None, reward=reward)
+    kind = kind_asked(request, reward.benefit)
+    if kind is None:
+        back = reverse("rewards:reward_edit", args=[pk])
+        return choose_kind(
+            request, benefit=reward.benefit, title=_("Another benefit"), back=back, back_label=reward.name
+        )
+    form = RewardForm(request.POST or None, reward=reward, kind=kind)
     if request.method == "POST" and form.is_valid():
         try:
             edit_reward(reward=reward, content=form.content(), by=person(request))

@@ -25,10 +25,10 @@ from loyaltycrm.core.actions.exports import record_export
 from loyaltycrm.core.actions.idempotency import once
 from loyaltycrm.core.context import company_of
 from loyaltycrm.core.errors import Refused
-from loyaltycrm.core.forms import one_time_key
+from loyaltycrm.core.forms import FilterForm, one_time_key
 from loyaltycrm.core.models import Company
 from loyaltycrm.core.permissions import Permission, permission
-from loyaltycrm.core.tables import show_page
+from loyaltycrm.core.tables import NUMBER, show_page
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.exports import csv_response
 from rewards.accounts.months import last_day_of, month_of, months_after
@@ -37,7 +37,7 @@ from rewards.actions.partners import add_partner, change_partner
 from rewards.models import Partner, PartnerTerms
 from rewards.partner_forms import PartnerForm, rate_in_words
 from rewards.views.accounts import month_asked, month_choices
-from rewards.views.staff import NUMBER, CompanyTable, FilterForm, chip, posted
+from rewards.views.staff import CompanyTable, chip, posted
 
 
 class PartnerFilter(django_filters.FilterSet):

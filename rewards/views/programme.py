@@ -23,7 +23,7 @@ from rewards.programme_checks import WrongRules
 from rewards.programme_files import programme_as_text, read_programme
 from rewards.programme_forms.file import FileForm
 from rewards.views.programme_versions import VersionTable, state_of, versions_found
-from rewards.views.staff import PER_PAGE, person, posted
+from rewards.views.staff import person, posted
 
 DRAFT_CHIPS = {
     DraftStatus.DRAFT: "neutral",
@@ -44,7 +44,7 @@ def programme(request: HttpRequest) -> HttpResponse:
     in_force = version_on(today)
     found = versions_found(request)
     table = VersionTable(found.qs, today=today)
-    show_page(request, table, per_page=PER_PAGE)
+    show_page(request, table)
     all_drafts = request.GET.get("drafts") == "all"
     drafts = ProgrammeDraft.objects.all() if all_drafts else ProgrammeDraft.objects.exclude(status__in=CLOSED)
     context = {

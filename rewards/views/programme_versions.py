@@ -19,12 +19,13 @@ from django.views.decorators.http import require_safe
 
 from loyaltycrm.core.access import asks_password_again
 from loyaltycrm.core.actions.exports import record_export
+from loyaltycrm.core.forms import FilterForm
 from loyaltycrm.core.models import Company
 from loyaltycrm.core.permissions import Permission, permission
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.exports import csv_response
 from rewards.models import ProgrammeVersion
-from rewards.views.staff import CompanyTable, FilterForm, chip, person
+from rewards.views.staff import CompanyTable, chip, person
 
 Versions = QuerySet[ProgrammeVersion]
 _STATES: Final[dict[str, tuple[str, Any]]] = {

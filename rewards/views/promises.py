@@ -21,6 +21,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from loyaltycrm.core.access import asks_password_again
 from loyaltycrm.core.actions.exports import record_export
+from loyaltycrm.core.forms import FilterForm
 from loyaltycrm.core.models import Company
 from loyaltycrm.core.permissions import Permission, permission
 from loyaltycrm.core.tables import show_page
@@ -29,7 +30,7 @@ from loyaltycrm.lib.exports import csv_response
 from rewards.actions.promises import keep_promise, undo_keeping
 from rewards.models import PrivilegeKind, Promise
 from rewards.queries import tier_name
-from rewards.views.staff import PER_PAGE, CompanyTable, FilterForm, chip, person, try_it
+from rewards.views.staff import CompanyTable, chip, person, try_it
 
 STATES = [
     ("waiting", _lazy("To be kept")),
@@ -77,7 +78,7 @@ class PromiseTable(CompanyTable):
         order_by=("customer__sort_name", "pk"),
     )
     name = tables.Column(verbose_name=_lazy("Promise"), orderable=False)
-    tier = tables.Column(verbose_name=_lazy("For becoming"), order_by=("tier", "pk"))
+    tier = tables.Column(verbose_name=_lazy("For becoming"), order_by=("tier", "pk"), empty_values=())
     promised_on = tables.Column(verbose_name=_lazy("Promised on"), order_by=("promised_on", "pk"))
     state = tables.Column(verbose_name=_lazy("Status"), empty_values=(), orderable=False)
     change = tables.TemplateColumn(
@@ -100,7 +101,7 @@ class PromiseTable(CompanyTable):
         return formats.short_date(value)
 
     def render_tier(self, value: str) -> str:
-        return tier_name(value)
+        return tier_name(value) if value else _("An offer or a reward that was used")
 
     def render_state(self, record: Promise) -> SafeString:
         return chip(*state_of(record, self.today))
@@ -121,12 +122,16 @@ def _found(request: HttpRequest) -> PromiseFilter:
 @require_safe
 @permission(Permission.SEE_CUSTOMERS)
 def promises(request: HttpRequest) -> HttpResponse:
-    """What customers are owed for their tier, soonest first."""
+    """What customers are owed for their tier, or for an offer or a reward they used, soonest first."""
     found = _found(request)
     narrowed = any(request.GET.get(name) for name in PromiseFilter.get_filters())
-    empty = None if narrowed else _("Nothing is to be kept. A promise appears when a customer reaches a tier.")
+    empty = (
+        None
+        if narrowed
+        else _("Nothing is to be kept. A promise appears with a new tier, or with an offer that staff fulfil.")
+    )
     table = PromiseTable(found.qs, empty_text=empty)
-    show_page(request, table, per_page=PER_PAGE)
+    show_page(request, table)
     context = {
         "table": table,
         "filter": found,

@@ -7,19 +7,15 @@ from functools import cached_property
 from typing import Any, cast
 
 import django_tables2 as tables
-from django import forms
 from django.contrib import messages
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
 from loyaltycrm.core.errors import Refused
-from loyaltycrm.core.forms import DeskFormMixin
 from loyaltycrm.core.models import Company, User
 from rewards.models import OfferStatus, RunStatus
 
-PER_PAGE = 25
-NUMBER = {"td": {"class": "number"}, "th": {"class": "number"}}
 OFFER_CHIPS = {
     OfferStatus.DRAFT: "neutral",
     OfferStatus.ACTIVE: "ok",
@@ -42,10 +38,6 @@ class CompanyTable(tables.Table):
     @cached_property
     def company(self) -> Company:
         return Company.current()
-
-
-class FilterForm(DeskFormMixin, forms.Form):
-    """The form of every filter bar here."""
 
 
 def person(request: HttpRequest) -> User:

@@ -22,15 +22,16 @@ from customers.models import Visit
 from loyaltycrm.core.access import asks_password_again
 from loyaltycrm.core.actions.exports import record_export
 from loyaltycrm.core.errors import Refused
+from loyaltycrm.core.forms import FilterForm
 from loyaltycrm.core.models import Company, Store
 from loyaltycrm.core.permissions import Permission, permission
-from loyaltycrm.core.tables import show_page
+from loyaltycrm.core.tables import NUMBER, show_page
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.exports import csv_response
 from rewards.actions.unusual import NOTE_LENGTH, settle_unusual_use
 from rewards.forms import WhyForm
 from rewards.models import UnusualKind, UnusualUse
-from rewards.views.staff import NUMBER, PER_PAGE, CompanyTable, FilterForm, chip, person
+from rewards.views.staff import CompanyTable, chip, person
 
 STATES = [("open", _lazy("To be looked at")), ("settled", _lazy("Settled")), ("all", _lazy("All"))]
 MOST_SHOWN = 50
@@ -98,7 +99,7 @@ def uses(request: HttpRequest) -> HttpResponse:
     found = _found(request)
     narrowed = any(request.GET.get(name) for name in UnusualFilter.get_filters())
     empty = None if narrowed else _("Nothing unusual. What goes beyond the norms of the settings appears here.")
-    table = show_page(request, UnusualTable(found.qs, empty_text=empty), per_page=PER_PAGE)
+    table = show_page(request, UnusualTable(found.qs, empty_text=empty))
     export = f"{reverse('rewards:unusual_export')}?{request.GET.urlencode()}"
     return render(request, "rewards/staff/unusual.html", {"table": table, "filter": found, "export_url": export})
 

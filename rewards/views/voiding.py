@@ -76,6 +76,8 @@ def _consequences(visit: Visit, effect: VoidEffect) -> list[str]:
         lines.append(_("Good again: %(name)s, code %(code)s") % {"name": voucher.name, "code": voucher.code})
     for voucher in effect.rewards_gone:
         lines.append(_("Points come back for: %(name)s") % {"name": voucher.name})
+    for voucher, why in effect.codes_had:
+        lines.append(_("%(offer)s: %(why)s") % {"offer": voucher.name, "why": why})
     return [*lines, _("The visit counts nowhere any more. Nothing is deleted: both stay in the history.")]
 
 

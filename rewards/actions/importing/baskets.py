@@ -19,7 +19,7 @@ _HAS_LINES: Final = "SELECT to_regclass('pg_temp.import_lines') IS NOT NULL"
 # The lines are written after their receipts, and of two with one number the first.
 _LINES: Final = """
     SELECT DISTINCT ON (l.receipt_key, l.line_no) l.receipt_key, l.net_cents, coalesce(l.product_number, ''),
-        coalesce(p.category, ''), coalesce(p.department, '')
+        coalesce(p.category, ''), coalesce(p.department, ''), l.line_no
     FROM import_lines l LEFT JOIN customers_product p ON p.product_id = l.product_number
     WHERE l.state = 'new' AND l.receipt_key IN (SELECT receipt_key FROM import_receipts
         WHERE chunk = %s AND state = 'new' AND NOT is_refund AND owner_id IS NOT NULL)
@@ -35,8 +35,8 @@ def baskets_of(chunk: int) -> dict[int, Basket]:
         lines: dict[str, list[BasketLine]] = defaultdict(list)
         if cursor.fetchone()[0]:
             cursor.execute(_LINES, [chunk])
-            for receipt_key, net_cents, product, category, department in cursor.fetchall():
-                lines[receipt_key].append(BasketLine(net_cents, product, category, department))
+            for receipt_key, net_cents, product, category, department, number in cursor.fetchall():
+                lines[receipt_key].append(BasketLine(net_cents, product, category, department, number=number))
     return {
         n: Basket(
             net_cents=0,

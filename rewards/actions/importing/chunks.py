@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
@@ -152,6 +153,7 @@ def write_chunk(chunk: int, programmes: Programmes, company: Company, *, by: Use
         programmes,
         visit_ids=[pk for pk, one in known.items() if one.customer_id in events],
         uses_from=_earliest_uses(redemptions),
+        sales_through=_last_sales(events),
     )
     new_visits = [row.row_id for row in receipts if not row.is_refund]
     assessor = load_assessor(events, programmes, days, new_visits=new_visits) if events and days else None
@@ -177,6 +179,15 @@ def write_chunk(chunk: int, programmes: Programmes, company: Company, *, by: Use
     review_tiers(sorted({row.owner_id for row in receipts if row.owner_id is not None}), programmes=programmes)
     crash_point("import.chunk")
     return refused
+
+
+def _last_sales(events: Mapping[int, Sequence[Event]]) -> dict[int, date]:
+    """The last day of whoever only bought."""
+    return {
+        customer_id: max(event.business_date for event in some)
+        for customer_id, some in events.items()
+        if all(type(event) is Sold for event in some)
+    }
 
 
 def _earliest_uses(rows: list[_Redemption]) -> dict[int, datetime]:

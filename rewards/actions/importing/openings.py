@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import date, datetime, time
 from pathlib import Path
@@ -21,6 +21,8 @@ from loyaltycrm.core.models import Company, User
 from loyaltycrm.lib import cells
 from loyaltycrm.lib.faults import crash_point
 from loyaltycrm.lib.transactions import atomic_with_retry
+from rewards.actions.importing.own_rows import refuse_own_rows
+from rewards.actions.importing.posted import postings_counted
 from rewards.ledger import AccountMerged, OpenedWith, load_states, replay, write
 from rewards.models import OpeningBalance
 from rewards.programme import Programmes, load_programmes
@@ -105,20 +107,21 @@ class OpeningImport:
     def __init__(self, run: ImportRun, path: Path) -> None:
         self._run = run
         self._stage = Stage("balances", _STAGED)
-        self._file = run.stage_file("balances", path, _shape(), self._stage)
+        self._file = run.stage_file("balances", path, shape(), self._stage)
         self._stage.index("reference", "customer_no")
 
     def take(self, *, by: User | None) -> None:
         """Post every good row; known ones are unchanged, known references with other content are conflicts."""
         company = Company.current()
         self._check(company)
+        refuse_own_rows(self._stage, by=by)
         chunks = self._number()
         with unhurried():
             audit.record("import opening balances", None, by=by, data=self._run.summary(self._file))
         programmes = load_programmes()
         for chunk in chunks:
             self._take_chunk(chunk, programmes, company, by=by)
-            self._run.progress(_("%(file)s: chunks written") % {"file": self._file.table.path.name}, chunk)
+            self._run.progress(_("%(file)s: chunks written") % {"file": self._file.table.path.name}, chunk, len(chunks))
         self._tell_of_ended(company.today())
 
     def _check(self, company: Company) -> None:
@@ -149,19 +152,21 @@ class OpeningImport:
     def _take_chunk(self, chunk: int, programmes: Programmes, company: Company, *, by: User | None) -> None:
         for attempt in range(ATTEMPTS):
             try:
-                self._write(chunk, programmes, company, by=by)
+                posted = self._write(chunk, programmes, company, by=by)
             except AccountMerged:
                 if attempt + 1 == ATTEMPTS:
                     raise
                 with unhurried() as cursor:
                     cursor.execute(_FOLLOW_MERGES, [chunk])
             else:
+                self._run.brought.update(posted)
                 return
 
     @atomic_with_retry
-    def _write(self, chunk: int, programmes: Programmes, company: Company, *, by: User | None) -> None:
-        with self._run.kept_unless_dry_run():
+    def _write(self, chunk: int, programmes: Programmes, company: Company, *, by: User | None) -> Counter[str]:
+        with self._run.kept_unless_dry_run(), postings_counted() as posted:
             _write_chunk(chunk, programmes, company, by=by)
+        return posted
 
     def _tell_of_ended(self, today: date) -> None:
         """Points that ended before today are taken, since uses of them may follow; but it may be a mistake."""
@@ -204,7 +209,8 @@ def _write_chunk(chunk: int, programmes: Programmes, company: Company, *, by: Us
     crash_point("import.balances")
 
 
-def _shape() -> Shape:
+def shape() -> Shape:
+    """The columns of a file of opening balances and how each is read."""
     return Shape(
         cells={
             "customer_id": cells.needed(cells.number_text(64)),

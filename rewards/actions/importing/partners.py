@@ -6,7 +6,7 @@ unchanged."""
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
@@ -22,6 +22,8 @@ from loyaltycrm.core.models import Company, User
 from loyaltycrm.lib import cells
 from loyaltycrm.lib.faults import crash_point
 from loyaltycrm.lib.transactions import atomic_with_retry
+from rewards.actions.importing.own_rows import refuse_own_rows
+from rewards.actions.importing.posted import postings_counted
 from rewards.actions.partner_points import (
     EARNED,
     LARGEST_POINTS,
@@ -121,16 +123,18 @@ class PartnerImport:
         self._run = run
         self._partner = partner
         self._stage = Stage("partner", _STAGED)
-        self._file = run.stage_file("partner", path, _shape(partner), self._stage)
+        self._file = run.stage_file("partner", path, shape(partner), self._stage)
         self._stage.index("name", "customer_no", "of_name")
 
     def take(self, *, by: User | None) -> None:
         """Post every good row in order of time. Known rows are unchanged; a known reference with other content is a
         conflict; what cannot be is refused with the column to mend."""
         self._check()
-        for chunk in self._number():
+        refuse_own_rows(self._stage, by=by)
+        chunks = self._number()
+        for chunk in chunks:
             self._take_chunk(chunk, by=by)
-            self._run.progress(_("%(file)s: chunks written") % {"file": self._file.table.path.name}, chunk)
+            self._run.progress(_("%(file)s: chunks written") % {"file": self._file.table.path.name}, chunk, len(chunks))
         with unhurried():
             summary = self._run.summary(self._file) | {"partner": self._partner.code}
             audit.record("import partner activity", self._partner, by=by, data=summary)
@@ -167,22 +171,24 @@ class PartnerImport:
     def _take_chunk(self, chunk: int, *, by: User | None) -> None:
         for attempt in range(ATTEMPTS):
             try:
-                self._write(chunk, by=by)
+                posted = self._write(chunk, by=by)
             except AccountMerged:
                 if attempt + 1 == ATTEMPTS:
                     raise
             else:
+                self._run.brought.update(posted)
                 return
 
     @atomic_with_retry
-    def _write(self, chunk: int, *, by: User | None) -> None:
+    def _write(self, chunk: int, *, by: User | None) -> Counter[str]:
         with connection.cursor() as cursor:
             cursor.execute(_ROWS, [chunk])
             rows = [_Row(*row) for row in cursor.fetchall()]
-        with self._run.kept_unless_dry_run():
+        with self._run.kept_unless_dry_run(), postings_counted() as posted:
             answers = post_at_partner(partner=self._partner, rows=[row.asked() for row in rows], by=by)
             crash_point("import.partner")
         self._mark(rows, answers)
+        return posted
 
     def _mark(self, rows: list[_Row], answers: list[Answer]) -> None:
         """Write down what became of the rows, with the transaction that took them."""
@@ -207,7 +213,8 @@ def _column(refusal: Refused) -> str:
     return _COLUMN_OF.get(refusal.field or "", "points")
 
 
-def _shape(partner: Partner) -> Shape:
+def shape(partner: Partner) -> Shape:
+    """The columns of this partner's file and how each is read."""
     return Shape(
         cells={
             "reference": cells.needed(cells.number_text(40)),

@@ -106,7 +106,7 @@ class RedemptionImport:
         self.stage = Stage("redemptions", _STAGED)
         self.files: list[ImportedFile] = []
         if path is not None:
-            self.files.append(run.stage_file("redemptions", path, _shape(), self.stage))
+            self.files.append(run.stage_file("redemptions", path, shape(), self.stage))
 
     def check(self, company: Company) -> None:
         """Refuse what cannot be, find what is known, and link each use to the receipt it was on."""
@@ -159,7 +159,8 @@ class RedemptionImport:
         )
 
 
-def _shape() -> Shape:
+def shape() -> Shape:
+    """The columns of a file of uses of points and how each is read."""
     return Shape(
         cells={
             "redemption_id": cells.needed(cells.number_text(64)),

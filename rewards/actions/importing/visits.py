@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,6 +18,8 @@ from loyaltycrm.lib.faults import crash_point
 from loyaltycrm.lib.transactions import atomic_with_retry
 from rewards.actions.importing.chunks import Refusals, write_chunk
 from rewards.actions.importing.numbering import number_chunks
+from rewards.actions.importing.own_rows import refuse_own_rows
+from rewards.actions.importing.posted import postings_counted
 from rewards.actions.importing.redemptions import RedemptionImport
 from rewards.ledger import AccountMerged
 from rewards.programme import Programmes, load_programmes
@@ -26,9 +29,9 @@ ATTEMPTS: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class VisitFiles:
-    """The files of one import of visits; all but the purchases may be missing."""
+    """The files of one import of visits; any of them may be missing."""
 
-    purchases: Path
+    purchases: Path | None = None
     refunds: Path | None = None
     redemptions: Path | None = None
     lines: Path | None = None
@@ -55,7 +58,10 @@ class VisitImport:
         """
         company = Company.current()
         self._receipts.check(company)
+        self._receipts.refuse_other_stores(by=by)
         self._redemptions.check(company)
+        for stage in (self._receipts.stage, self._redemptions.stage):
+            refuse_own_rows(stage, by=by)
         with unhurried():
             self._receipts.create_stores(company, by=by)
             chunks = number_chunks(self._receipts.stage, self._redemptions.stage)
@@ -64,7 +70,7 @@ class VisitImport:
         programmes = load_programmes()
         for chunk in range(1, chunks + 1):
             self._take_chunk(chunk, programmes, company, by=by)
-            self._run.progress(_("Chunks of visits written, of %(count)s") % {"count": chunks}, chunk)
+            self._run.progress(_("Chunks of visits written"), chunk, chunks)
         if self._lines is not None:
             self._lines.take()
 
@@ -82,16 +88,20 @@ class VisitImport:
                 self._receipts.compare(chunk)
                 self._redemptions.compare(chunk)
             try:
-                refused = self._write(chunk, programmes, company, by=by)
+                refused, posted = self._write(chunk, programmes, company, by=by)
             except (RowsTaken, AccountMerged):
                 if attempt + 1 == ATTEMPTS:
                     raise
                 continue
             self._receipts.stage.refuse_rows(refused.receipts)
             self._redemptions.stage.refuse_rows(refused.redemptions)
+            self._run.brought.update(posted)
             return
 
     @atomic_with_retry
-    def _write(self, chunk: int, programmes: Programmes, company: Company, *, by: User | None) -> Refusals:
-        with self._run.kept_unless_dry_run():
-            return write_chunk(chunk, programmes, company, by=by)
+    def _write(
+        self, chunk: int, programmes: Programmes, company: Company, *, by: User | None
+    ) -> tuple[Refusals, Counter[str]]:
+        with self._run.kept_unless_dry_run(), postings_counted() as posted:
+            refused = write_chunk(chunk, programmes, company, by=by)
+        return refused, posted

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from fractions import Fraction
 
 from rewards.tests.model.policy import Policy
 
@@ -38,6 +40,15 @@ class Lot:
         return self.opens_on <= day and not self.is_over(day)
 
 
+def in_order_of_use(lots: Iterable[Lot]) -> list[Lot]:
+    """Soonest expiry first, never-ending last, then earned time, then id."""
+    return sorted(lots, key=lambda lot: (lot.last_day or date.max, lot.earned_at, lot.first_number, lot.number))
+
+
+def usable_first(lots: Iterable[Lot], day: date) -> list[Lot]:
+    return sorted(lots, key=lambda lot: lot.opens_on > day)
+
+
 @dataclass
 class Draw:
     """Points of one lot used for something and not returned yet."""
@@ -60,7 +71,11 @@ class Use:
 
 @dataclass
 class Sale:
-    """One receipt and what became of its points; `owner` is whose it was when it came in."""
+    """One receipt and what became of its points; `owner` is whose it was when it came in, or was claimed.
+
+    `goods` are its lines, name and cents; `kept_goods` what was kept of each, None of what came back whole. `named` are
+    the goods that each refund named.
+    """
 
     owner: str | None
     at: datetime
@@ -74,26 +89,45 @@ class Sale:
     refunds: dict[str, tuple[date, int]] = field(default_factory=dict)
     uses: list[Use] = field(default_factory=list)
     voided: bool = False
+    goods: tuple[tuple[str, int], ...] = ()
+    kept_goods: list[Fraction | None] = field(default_factory=list)
+    named: dict[str, Mapping[int, int]] = field(default_factory=dict)
 
     @property
     def kept(self) -> int:
         return self.cents - sum(cents for _day, cents in self.refunds.values())
 
+    def keep_less(self, cents: int, lines: Mapping[int, int]) -> None:
+        """Give back goods: those named (by number, with their cents), or else of all in proportion."""
+        for place, left in enumerate(self.kept_goods):
+            if left is not None and lines:
+                rest = left - lines.get(place + 1, 0)
+                self.kept_goods[place] = rest if rest or place + 1 not in lines else None
+            elif left is not None:
+                self.kept_goods[place] = left * (self.kept - cents) / self.kept
+
+    def rest_earns(self) -> int:
+        """What was kept would have earned; where nothing was kept, nothing."""
+        kept = zip(self.goods, self.kept_goods, strict=True)
+        goods = [(name, left) for (name, _cents), left in kept if left is not None]
+        return self.policy.earns(self.kept, self.day, goods)[0] if self.kept else 0
+
 
 @dataclass
 class Account:
-    """One customer's points; `merged_into` is the account that stands for it now."""
+    """One customer's points; `merged_into` is the account that stands for it now. `marks` say, in order, by what points
+    were used, taken, given back or moved: the name of a refund, or something else."""
 
     name: str
     merged_into: str | None = None
     lots: list[Lot] = field(default_factory=list)
     arrears: int = 0
     moved: Counter[str] = field(default_factory=Counter)
+    marks: list[str] = field(default_factory=list)
 
     def standing(self, day: date) -> list[Lot]:
-        """Lots with points that have not lapsed, soonest expiry first, never-ending last, then earned time, then id."""
-        lots = [lot for lot in self.lots if lot.left and not lot.is_over(day)]
-        return sorted(lots, key=lambda lot: (lot.last_day or date.max, lot.earned_at, lot.first_number, lot.number))
+        """Lots with points that have not lapsed, in the order of use."""
+        return in_order_of_use(lot for lot in self.lots if lot.left and not lot.is_over(day))
 
     def usable(self, day: date) -> list[Lot]:
         return [lot for lot in self.standing(day) if lot.is_usable(day)]
@@ -103,7 +137,14 @@ class Account:
 
     def to_take(self, day: date) -> list[Lot]:
         """In which order points are taken without asking: those that can be used, then pending ones."""
-        return sorted(self.standing(day), key=lambda lot: lot.opens_on > day)
+        return usable_first(self.standing(day), day)
+
+    def repay(self, credited: Iterable[Lot], day: date) -> None:
+        """What came in together repays what is owed, in the order in which points are taken."""
+        for lot in usable_first(in_order_of_use(credited), day):
+            repaid = min(lot.left, self.arrears)
+            self.arrears -= repaid
+            lot.left -= repaid
 
     def pending(self, day: date) -> int:
         return sum(lot.left for lot in self.standing(day) if lot.opens_on > day)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 
 from rewards.tests.model.policy import (
     ARREARS,
@@ -18,6 +19,7 @@ from rewards.tests.model.policy import (
     Rule,
 )
 
+GOODS = ("coffee", "bread")
 _LIVES: list[LifePolicy] = [
     "days_after_earning",
     "days_after_earning",
@@ -68,7 +70,17 @@ def _some_rules(chance: random.Random) -> Iterator[Rule]:
             factor=pick([Fraction(2), Fraction(3, 2), Fraction(11, 10)]),
             weekdays=frozenset(chance.sample(range(7), pick([1, 2, 5]))),
             from_cents=pick([0, 0, 50_00]),
+            goods=pick(["", "", *GOODS]),
         )
+
+
+def some_goods(chance: random.Random, cents: int) -> tuple[tuple[str, int], ...]:
+    """The lines of a receipt, where its till tells them: parts of the money, none of them nothing."""
+    if chance.random() < 0.5 or cents < 4:
+        return ()
+    cuts = sorted(chance.sample(range(1, cents), chance.choice([0, 1, 2, 3])))
+    ends = [0, *cuts, cents]
+    return tuple((chance.choice(GOODS), end - start) for start, end in pairwise(ends))
 
 
 def some_cents(chance: random.Random) -> int:

@@ -10,17 +10,27 @@ and what stands afterwards. Where the words leave room it follows the decision o
 - Only a refund's shortfall has a policy; where a sale is voided or a gift is taken back, the rest is owed.
 - Earning and using points is activity; it moves the end of lots that have points, never of spent ones.
 - Points moved or given back keep the place of the lot of their earning: "then id" is that lot's.
+- Of lots that come in together, those that are used first repay what is owed.
+- An undone refund was never made: what it did is put back where that was left alone, or else it is refused.
+- Of a receipt that was given back whole nothing is kept, and what was not kept earns nothing.
+- A refund that names goods keeps the others; one that names none keeps of all in proportion, and ends the naming.
+- A receipt that is claimed is what it would have been with its customer, and then each of its refunds, as they came.
 - A late event takes effect on its own day: what it returns to a lot that was good then has that lot's end, be it past.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from fractions import Fraction
 
 from rewards.tests.model.books import Account, Draw, Lot, NotAllowed, Sale, Use
+from rewards.tests.model.effects import Effect
 from rewards.tests.model.policy import ARREARS, ONLY_PENDING, Life, Policy, Ranks
+
+CLAIM_DAYS = 30
 
 
 class Ledger:
@@ -33,6 +43,8 @@ class Ledger:
         self.goodwill: dict[str, tuple[str, int, bool]] = {}
         self.taken_back: dict[str, list[tuple[date, int]]] = {}
         self.lots: list[Lot] = []
+        self.effects: dict[str, Effect] = {}
+        self.cause = ""
 
     def account(self, name: str) -> Account:
         """The account that stands for a customer now, however many merges lie between."""
@@ -53,46 +65,103 @@ class Ledger:
 
     # What happens.
 
-    def sell(self, name: str, owner: str | None, cents: int, *, at: datetime, day: date, now: datetime) -> int:
+    def sell(
+        self,
+        name: str,
+        owner: str | None,
+        cents: int,
+        *,
+        at: datetime,
+        day: date,
+        now: datetime,
+        goods: tuple[tuple[str, int], ...] = (),
+    ) -> int:
         """A receipt: what it earns is computed once, under the version of its day. Gives the points."""
         policy = self.policy(day)
         owner = None if owner is None else self.account(owner).name
-        self.sales[name] = sale = Sale(owner, at, day, cents, policy, now)
+        self.sales[name] = sale = Sale(owner, at, day, cents, policy, now, goods=goods)
+        sale.kept_goods = [Fraction(money) for _name, money in goods]
+        return self._earn(name, sale)
+
+    def claim(self, name: str, owner: str, *, day: date) -> int:
+        """A receipt without a customer finds one within its days: it earns, and each refund of it takes back."""
+        sale = self.sales[name]
+        if sale.voided or sale.owner is not None or day - sale.day > timedelta(days=CLAIM_DAYS):
+            raise NotAllowed
+        sale.owner = self.account(owner).name
+        refunds, sale.refunds = sale.refunds, {}
+        sale.kept_goods = [Fraction(money) for _name, money in sale.goods]
+        earned = self._earn(name, sale)
+        for refund, (on, cents) in refunds.items():
+            self._give_money_back(name, sale, refund, cents, sale.named[refund], on)
+        return earned
+
+    def _earn(self, name: str, sale: Sale) -> int:
+        owner, policy, at, day = sale.owner, sale.policy, sale.at, sale.day
         if owner is None:
             return 0
-        sale.earned, bonus = policy.earns(cents, day)
+        sale.earned, bonus = policy.earns(sale.cents, day, sale.goods)
         opens_on = day + timedelta(days=policy.pending_days)
         if policy.bonus == policy.earned:
             bonus = 0
         account = self.accounts[owner]
-        self.credit(account, "earn", sale.earned - bonus, f"sale {name}", policy.earned, at, day, opens_on)
-        self.credit(account, "earn", bonus, f"sale {name}", policy.bonus, at, day, opens_on)
+        parts = [(sale.earned - bonus, policy.earned), (bonus, policy.bonus)]
+        self.credit_all(account, "earn", parts, f"sale {name}", at, day, opens_on)
         if sale.earned:
             self._prolong(account, day)
         return sale.earned
 
-    def refund(self, sale_name: str, name: str, cents: int, *, at: datetime, day: date) -> None:
-        """Money given back: points used on the receipt return in proportion, then earned points are taken back."""
+    def refund(
+        self,
+        sale_name: str,
+        name: str,
+        cents: int,
+        *,
+        at: datetime,
+        day: date,
+        lines: Mapping[int, int] | None = None,
+    ) -> None:
+        """Money given back: points used on the receipt return in proportion, then earned points are taken back.
+
+        `lines` are the goods that come back, by number, with the money for each.
+        """
         sale = self.sales[sale_name]
         if sale.voided or not 0 < cents <= sale.kept or at < sale.at:
             raise NotAllowed
-        sale.refunds[name] = (day, cents)
+        if lines and not (all(sale.named.values()) and self._are_there(sale, lines) and sum(lines.values()) == cents):
+            raise NotAllowed
+        self._give_money_back(sale_name, sale, name, cents, lines or {}, day)
+
+    def _are_there(self, sale: Sale, lines: Mapping[int, int]) -> bool:
+        left = {place: money or 0 for place, money in enumerate(sale.kept_goods, start=1)}
+        return all(0 < money <= left.get(number, 0) for number, money in lines.items())
+
+    def _give_money_back(
+        self, sale_name: str, sale: Sale, name: str, cents: int, lines: Mapping[int, int], day: date
+    ) -> None:
+        sale.keep_less(cents, lines)
+        sale.refunds[name], sale.named[name] = (day, cents), lines
         if sale.owner is None:
             return
         account = self.account(sale.owner)
-        self.begin(account, day)
+        for name_of_user in (sale.owner, *(use.owner for use in sale.uses)):
+            self.begin(self.account(name_of_user), day)
+        self.effects[name] = effect = Effect(self, sale)
+        self.cause = name
         left = sum(use.points - use.returned for use in sale.uses)
         share = left if sale.kept == 0 else min(left, sum(use.points for use in sale.uses) * cents // sale.cents)
         for use in reversed(sale.uses):
             part = min(share, use.points - use.returned)
             share -= part
             self._give_back(use, part, day)
-        due = sale.earned - sale.policy.earns(sale.kept, sale.day)[0] - sale.claimed
+        due = sale.earned - sale.rest_earns() - sale.claimed
         sale.claimed += due
         due = min(due, sale.claimed - sale.taken - self._lapsed(f"sale {sale_name}"))
         taken = self._take_back(account, due, f"sale {sale_name}", day, sale.policy.shortfall)
         sale.taken += taken
         self.taken_back.setdefault(sale_name, []).append((day, taken))
+        effect.see(self)
+        self.cause = ""
 
     def void(self, sale_name: str, *, at: datetime, day: date) -> None:
         """Reverse everything that the visit caused and that was not reversed yet."""
@@ -215,6 +284,7 @@ class Ledger:
             if part:
                 use.draws.append(Draw(lot, part))
         account.moved[kind] += use.points
+        account.marks.append(kind)
         return use
 
     def take_gift(self, root: str, points: int, owner: str, day: date) -> None:
@@ -227,13 +297,31 @@ class Ledger:
         self, account: Account, kind: str, points: int, root: str, life: Life, at: datetime, day: date, opens_on: date
     ) -> Lot | None:
         """A new lot, good for a life; what is owed is repaid out of it first. None for no points."""
+        return next(iter(self.credit_all(account, kind, [(points, life)], root, at, day, opens_on)), None)
+
+    def credit_all(
+        self,
+        account: Account,
+        kind: str,
+        parts: list[tuple[int, Life]],
+        root: str,
+        at: datetime,
+        day: date,
+        opens_on: date,
+    ) -> list[Lot]:
+        """Points of several lives that come in together."""
         self.begin(account, day)
-        if not points:
-            return None
-        account.moved[kind] += points
-        lot = Lot(0, root, at, day, opens_on, life.last_day(day), points, first_holder=account.name)
-        lot.idle_days = life.idle_days
-        return self._add(account, lot)
+        new = []
+        for points, life in parts:
+            if points:
+                account.moved[kind] += points
+                if kind == "adjust":
+                    account.marks.append(kind)
+                lot = Lot(0, root, at, day, opens_on, life.last_day(day), points, first_holder=account.name)
+                lot.idle_days = life.idle_days
+                new.append(self._add(account, lot))
+        account.repay(new, day)
+        return new
 
     def _prolong(self, account: Account, day: date) -> None:
         """Let activity on a day move the end of what is there."""
@@ -245,17 +333,17 @@ class Ledger:
         return sum(lot.lapsed for lot in self.lots if lot.root == root)
 
     def _add(self, account: Account, lot: Lot) -> Lot:
-        repaid = min(lot.left, account.arrears)
-        account.arrears -= repaid
-        lot.left -= repaid
         lot.number, lot.holder = len(self.lots) + 1, account.name
         lot.first_number = lot.first_number or lot.number
         self.lots.append(lot)
         account.lots.append(lot)
         return lot
 
-    def carry_on(self, lot: Lot, points: int, account: Account) -> Lot:
+    def carry_on(self, lot: Lot, points: int, account: Account, day: date) -> None:
         """The same points in another account, with the same days."""
+        account.repay([self._copy(lot, points, account)], day)
+
+    def _copy(self, lot: Lot, points: int, account: Account) -> Lot:
         return self._add(account, replace(lot, left=points, lapsed=0))
 
     def _give_back(self, use: Use, points: int, day: date) -> None:
@@ -270,20 +358,23 @@ class Ledger:
         self.begin(account, day)
         use.returned += points
         account.moved["give_back"] += points
+        account.marks.append(self.cause)
         grace = timedelta(days=self.policy(day).grace_days - 1)
+        credited = []
         for draw in reversed(use.draws):
             part = min(draw.points, points)
             draw.points -= part
             points -= part
             lot = draw.lot
             if part and lot.is_over(day):
-                self.carry_on(replace(lot, opens_on=day, last_day=day + grace, idle_days=None), part, account)
+                graced = replace(lot, opens_on=day, last_day=day + grace, idle_days=None)
+                credited.append(self._copy(graced, part, account))
             elif part and (lot.lapsed or lot.holder != account.name):
-                self.carry_on(lot, part, account)
+                credited.append(self._copy(lot, part, account))
             elif part:
-                repaid = min(part, account.arrears)
-                account.arrears -= repaid
-                lot.left += part - repaid
+                lot.left += part
+                credited.append(lot)
+        account.repay(credited, day)
 
     def _take_back(self, account: Account, due: int, root: str, day: date, shortfall: str) -> int:
         """Take points back from their own lots, then from others; the rest is owed or let go. Gives what was moved."""
@@ -302,4 +393,5 @@ class Ledger:
             moved = due
         if moved:
             account.moved["take_back"] += moved
+            account.marks.append(self.cause)
         return moved

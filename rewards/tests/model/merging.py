@@ -4,7 +4,7 @@ of its section on points) and, where those leave room, of the decision on merges
 - Merging moves points, each lot with its expiry. Arrears are settled out of the other's points; what those lack is
   taken over: whoever survives owes it from then on.
 - Undone, what remains of the moved lots goes back. These are the survivor's lots that came with the merge or later and
-  hold points that the merged customer, or one merged into them, was the first to have.
+  hold points that the merged customer, or one merged into them, was the first to have, or had when they merged.
 - Arrears taken over go back as far as they are still owed. Points that settled the other's arrears return, unless their
   time is over, and are owed again.
 - What was spent meanwhile stays spent, and if it is given back, it is whoever spent it who gets it (`Use.owner`).
@@ -40,11 +40,13 @@ class Merge:
     newest_lot: int
     paid: list[Paid] = field(default_factory=list)
     taken_over: int = 0
+    moved: set[int] = field(default_factory=set)
     undone: bool = False
 
     def brought(self, lot: Lot) -> bool:
-        """Whether a lot of the survivor's holds points that are the merged customer's."""
-        return lot.number > self.newest_lot and lot.first_holder in self.family
+        """Whether a lot of the survivor's holds points that the merged customer first had, or had at the merge."""
+        is_theirs = lot.first_holder in self.family or lot.first_number in self.moved
+        return lot.number > self.newest_lot and is_theirs
 
 
 class Merges:
@@ -72,10 +74,14 @@ class Merges:
         for lot in merged.to_take(day):
             if repaid := min(lot.left, survivor.arrears):
                 done.paid.append(Paid(merged, survivor, lot, repaid))
-            self._move(lot, survivor)
+            if lot.left:
+                done.moved.add(lot.first_number)
+            self._move(lot, survivor, day)
         for lot, points in self._take(survivor, merged.arrears, day):
             done.paid.append(Paid(survivor, merged, lot, points))
             merged.arrears -= points
+            self._mark(points, survivor, merged)
+        self._mark(done.taken_over + merged.arrears, merged, survivor)
         done.taken_over, merged.arrears = merged.arrears, 0
         survivor.arrears += done.taken_over
         merged.merged_into = survivor_name
@@ -91,18 +97,25 @@ class Merges:
         self.ledger.begin(done.survivor, day)
         for lot in done.survivor.to_take(day):
             if done.brought(lot):
-                self._move(lot, done.merged)
+                self._move(lot, done.merged, day)
         still_owed = min(done.taken_over, done.survivor.arrears)
+        self._mark(still_owed + len(done.paid), done.survivor, done.merged)
         done.survivor.arrears -= still_owed
         self._owe(done.merged, still_owed, day)
         for one in done.paid:
             if not one.lot.is_over(day):
                 self._owe(one.debtor, one.points, day)
-                self.ledger.carry_on(one.lot, one.points, one.payer)
+                self.ledger.carry_on(one.lot, one.points, one.payer, day)
 
-    def _move(self, lot: Lot, account: Account) -> None:
+    def _move(self, lot: Lot, account: Account, day: date) -> None:
+        self._mark(lot.left, self.ledger.accounts[lot.holder], account)
         points, lot.left = lot.left, 0
-        self.ledger.carry_on(lot, points, account)
+        self.ledger.carry_on(lot, points, account, day)
+
+    def _mark(self, points: int, *accounts: Account) -> None:
+        """Note that points moved between accounts, or arrears."""
+        for account in accounts if points else ():
+            account.marks.append("merge")
 
     def _take(self, account: Account, points: int, day: date) -> list[tuple[Lot, int]]:
         """Take points from an account's lots as far as they go."""

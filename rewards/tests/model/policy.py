@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import calendar
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
@@ -14,6 +15,7 @@ from typing import Literal
 
 LifePolicy = Literal["days_after_earning", "days_after_activity", "fixed_date", "end_of_month_plus", "never"]
 Kind = Literal["amount", "times", "bonus"]
+Goods = Sequence[tuple[str, Fraction | int]]
 ARREARS, WITHIN_BALANCE, ONLY_PENDING = "arrears", "within_balance", "only_pending"
 
 
@@ -57,18 +59,25 @@ class Rule:
     factor: Fraction = Fraction(1)
     weekdays: frozenset[int] = frozenset(range(7))
     from_cents: int = 0
+    goods: str = ""
 
-    def adds(self, so_far: Fraction, cents: int, day: date) -> Fraction:
-        """What it adds to the points of the rules before it."""
-        if day.weekday() not in self.weekdays or cents < self.from_cents:
+    def adds(self, so_far: Fraction, cents: int, day: date, goods: Goods = ()) -> Fraction:
+        """What it adds to the points of the rules before it. A rule about some goods asks and pays for their money."""
+        seen: Fraction | int = cents
+        if self.goods:
+            theirs = [money for name, money in goods if name == self.goods]
+            seen = sum(theirs)
+            if not theirs:
+                return Fraction(0)
+        if day.weekday() not in self.weekdays or seen < self.from_cents:
             return Fraction(0)
         if self.kind == "times":
-            return so_far * (self.factor - 1)
+            return so_far * (self.factor - 1) * (Fraction(seen) / cents if self.goods else 1)
         if self.kind == "bonus":
             return Fraction(self.points)
         if self.proportional:
-            return Fraction(cents * self.points, self.step_cents)
-        return Fraction(cents // self.step_cents * self.points)
+            return Fraction(seen) * self.points / self.step_cents
+        return Fraction(seen // self.step_cents * self.points)
 
 
 @dataclass(frozen=True)
@@ -109,15 +118,15 @@ class Policy:
     grace_days: int = 14
     ranks: Ranks = field(default_factory=Ranks)
 
-    def earns(self, cents: int, day: date) -> tuple[int, int]:
-        """What a sale of so many cents earns: all points and those of bonus rules among them.
+    def earns(self, cents: int, day: date, goods: Goods = ()) -> tuple[int, int]:
+        """What a sale of so many cents, of these goods, earns: all points and those of bonus rules among them.
 
         Each rule adds to what those before it gave; the sum is rounded once. Of a sale refunded in part the conditions
         ask the part that was kept.
         """
         total, bonus = Fraction(0), 0
         for rule in self.rules:
-            before, total = total, total + rule.adds(total, cents, day)
+            before, total = total, total + rule.adds(total, cents, day, goods)
             if rule.kind == "bonus":
                 bonus += self.rounded(total) - self.rounded(before)
         return self.rounded(total), bonus

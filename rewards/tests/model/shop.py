@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from django.db import connection
 
 from customers.actions.customers import create_customer
+from customers.actions.returned_lines import ReturnedLine
+from customers.actions.visit_lines import ReceiptLine
 from customers.models import Customer, Merge, Refund, Visit
 from loyaltycrm.core.actions.staff import add_person
 from loyaltycrm.core.actions.stores import add_store
@@ -20,13 +24,17 @@ from loyaltycrm.core.tests.importing import imported, write_table
 from loyaltycrm.shop.actions.merging import merge_customers, undo_merge
 from loyaltycrm.testing import PASSWORD
 from rewards.actions.adjusting import adjust_points, approve_adjustment, decline_adjustment, reverse_adjustment
-from rewards.actions.earning import record_visit, refund_visit, undo_visit
+from rewards.actions.earning import Details, record_visit, refund_visit, undo_visit
 from rewards.actions.expiry import sweep_expired
 from rewards.actions.goodwill import post_goodwill, reverse_goodwill
+from rewards.actions.receipts import claim_visit, move_visit
 from rewards.actions.redeeming import undo_redemption, use_reward
 from rewards.actions.tiers import review_due_tiers
+from rewards.actions.undoing_refunds import undo_refund
 from rewards.actions.voiding import void_visit
+from rewards.benefits import FreeItem
 from rewards.models import Adjustment, AdjustmentReason, AdjustmentStatus, Posting, ProgrammeVersion, Redemption, Reward
+from rewards.programme import BasketLine
 from rewards.queries import Balance, balances, tier_of
 from rewards.tests.model.policy import Life, Policy, Rule
 
@@ -79,8 +87,15 @@ def _rule(number: int, rule: Rule) -> dict[str, Any]:
             "step_cents": rule.step_cents,
             "proportional": rule.proportional,
         }
-    when = {"weekdays": sorted(rule.weekdays), "min_net_cents": rule.from_cents}
+    when: dict[str, Any] = {"weekdays": sorted(rule.weekdays), "min_net_cents": rule.from_cents}
+    if rule.goods:
+        when["categories"] = [rule.goods]
     return {"key": f"r{number}", "names": {"en": f"Rule {number}"}, "gives": gives, "when": when}
+
+
+def _kilos(cents: int) -> Decimal:
+    """All goods cost a euro a kilo."""
+    return Decimal(cents) / 100
 
 
 def _life(life: Life) -> dict[str, Any]:
@@ -121,7 +136,7 @@ class RealShop:
         }
         self.rewards = {
             cost: Reward.objects.create(
-                key=f"r{cost}", names={"en": f"{cost}"}, kind="free_item", points_cost=cost, value_cents=100
+                key=f"r{cost}", names={"en": f"{cost}"}, points_cost=cost, benefit=FreeItem(worth_cents=100)
             )
             for cost in COSTS
         }
@@ -155,27 +170,53 @@ class RealShop:
     def join(self, name: str, day: date) -> None:
         self.customers[name] = create_customer(language="en", joined_on=day, external_id=name, by=None)
 
-    def sell(self, name: str, owner: str | None, store: str, cents: int, at: datetime) -> int:
+    def sell(
+        self,
+        name: str,
+        owner: str | None,
+        store: str,
+        cents: int,
+        at: datetime,
+        goods: tuple[tuple[str, int], ...] = (),
+    ) -> int:
         saved = record_visit(
             customer=self.customers[owner] if owner else None,
             store=self.stores[store],
             net_cents=cents,
             receipt_id=name,
             occurred_at=at,
+            details=Details(lines=tuple(BasketLine(money, category=kind) for kind, money in goods)),
+            receipt_lines=[ReceiptLine(money, quantity=_kilos(money)) for _kind, money in goods],
             by=None,
         )
         self.visits[name] = saved.visit
         return saved.points
 
-    def refund(self, sale: str, name: str, store: str, cents: int, at: datetime) -> None:
+    def claim(self, name: str, owner: str) -> int:
+        visit = self.visits[name]
+        customer = self.customers[owner]
+        return claim_visit(customer=customer, store=visit.store, receipt_id=visit.receipt_id, by=None).points
+
+    def move(self, name: str, owner: str, new_name: str) -> int:
+        moved = move_visit(visit=self.visits[name], customer=self.customers[owner], by=None)
+        self.visits[new_name] = moved.visit
+        return moved.points
+
+    def refund(
+        self, sale: str, name: str, store: str, cents: int, at: datetime, lines: Mapping[int, int] | None = None
+    ) -> None:
         self.refunds[name] = refund_visit(
             visit=self.visits[sale],
             net_cents=cents,
             receipt_id=name,
             store=self.stores[store],
             occurred_at=at,
+            lines=[ReturnedLine(number, _kilos(money), money) for number, money in (lines or {}).items()],
             by=None,
         )
+
+    def undo_refund(self, name: str) -> None:
+        undo_refund(refund_id=self.refunds[name].pk, by=None)
 
     def undo_sale(self, sale: str) -> None:
         undo_visit(visit=self.visits[sale], by=None)

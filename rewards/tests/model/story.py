@@ -51,8 +51,11 @@ class Story:
         self.names = 0
         self.done = 0
         self.uses: dict[str, Use] = {}
-        self.sent: list[tuple[str, str | None, str, int, datetime]] = []
-        self.sent_refunds: list[tuple[str, str, str, int, datetime]] = []
+        self.sent: list[tuple[str, str | None, str, int, datetime, tuple[tuple[str, int], ...]]] = []
+        self.sent_refunds: list[tuple[str, str, str, int, datetime, dict[int, int] | None]] = []
+        self.refunded_at: dict[str, datetime] = {}
+        self.undone_refunds: set[str] = set()
+        self.receipts: dict[str, str] = {}
         self.opened: list[tuple[str, str, int, date, str]] = []
         self.owners: list[str] = []
         self.touched: set[str] = set()

@@ -1,0 +1,15 @@
+"""Nobody imports points to an account of their own."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+from loyaltycrm.core.imports import Stage
+from loyaltycrm.core.models import User
+
+
+def refuse_own_rows(stage: Stage, *, by: User | None) -> None:
+    """Refuse rows still to be taken whose customer is the member of staff who imports."""
+    if by is not None and by.customer_id is not None:
+        words = _("This is your own account. Ask somebody else to import it.")
+        stage.refuse("customer_id", words, "s.customer_id = %s", by.customer_id)
