@@ -7,4 +7,9 @@ class FeedbackConfig(AppConfig):
     verbose_name = _("Feedback")
 
     def ready(self) -> None:
-        from feedback import badges, knobs, segment_facts  # noqa: F401
+        from customers.mail_kinds import write_with
+        from customers.models import MailKind
+        from feedback import badges, heard, knobs, segment_facts  # noqa: F401
+        from feedback.actions.answer_mails import AnswerWriter
+
+        write_with(MailKind.TICKET, AnswerWriter())

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from urllib.parse import urlsplit
 
-import mrml
-from django.conf import settings
-from django.template.loader import render_to_string
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
-from feedback.models import SurveyInvitation
+from customers.models import CustomerMail
+from feedback.models import SurveyInvitation, TicketMessage
+from loyaltycrm.core.letters import letter, site_host
 from loyaltycrm.core.models import Company
-from loyaltycrm.lib.letters import Letter, Stencil
+from loyaltycrm.lib.letters import Letter
 
 LIST_NAME = "surveys"
 
@@ -29,44 +27,38 @@ def invitation(*, invitation: SurveyInvitation, link: str, unsubscribe_link: str
     It carries no offer. It can be refused with one click (RFC 8058), since surveys need consent.
     """
     company, customer = Company.current(), invitation.customer
-    host = urlsplit(settings.BASE_URL).hostname or "localhost"
     with translation.override(customer.language), timezone.override(company.zone):
-        subject = _("One question from %(company)s") % {"company": company.name}
         words = {
             "invitation": invitation,
             "name": customer.first_name,
-            "company": company,
             "question": survey_question(),
-            "subject": subject,
             "link": link,
             "unsubscribe_link": unsubscribe_link,
         }
-        text = render_to_string("feedback/emails/invitation.txt", words)
-        html = _html(render_to_string("feedback/emails/invitation.mjml", words))
-    stencil = Stencil()
-    stencil.compose(
-        sender_name=company.name,
-        sender=company.from_email or settings.DEFAULT_FROM_EMAIL,
-        subject=subject,
-        text=text,
-        html=html,
-        headers={"List-Id": f"<{LIST_NAME}.{host}>", "Content-Language": customer.language},
-    )
-    return stencil.fill(
-        recipient=customer.email,
-        message_id=f"<survey-{invitation.pk}-{invitation.token_hash[:16]}@{host}>",
-        at=at,
-        values={},
-        headers={
-            "List-Unsubscribe": f"<{unsubscribe_link}>",
-            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-        },
-    )
+        return letter(
+            template="feedback/emails/invitation",
+            words=words,
+            subject=_("One question from %(company)s") % {"company": company.name},
+            list_name=LIST_NAME,
+            recipient=customer.email,
+            message_id=f"<survey-{invitation.pk}-{invitation.token_hash[:16]}@{site_host()}>",
+            unsubscribe_link=unsubscribe_link,
+            at=at,
+        )
 
 
-def _html(source: str) -> str:
-    """MJML as HTML that asks no other host for anything."""
-    output = mrml.to_html(source, render_options=mrml.RenderOptions(fonts={}))
-    if output.warnings:
-        raise ValueError(f"The letter's template has mistakes: {output.warnings}")
-    return str(output.content)
+def answer(*, mail: CustomerMail, message: TicketMessage, at: datetime) -> Letter:
+    """What we told a customer who asked or complained, around it the customer's language. It is no list's: nothing to
+    unsubscribe from."""
+    customer = mail.customer
+    with translation.override(customer.language), timezone.override(message.ticket.store.zone):
+        return letter(
+            template="feedback/emails/answer",
+            words={"message": message, "ticket": message.ticket, "name": customer.first_name},
+            subject=_("Our answer: %(subject)s") % {"subject": message.ticket.subject},
+            list_name="answers",
+            recipient=mail.address,
+            message_id=mail.message_id,
+            unsubscribe_link="",
+            at=at,
+        )

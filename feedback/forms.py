@@ -11,8 +11,10 @@ from django.utils.functional import cached_property
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from customers.actions.mailing import no_mail_can_reach
 from customers.models import Customer, Visit
 from customers.search import exact
+from feedback.actions.answer_mails import may_be_answered_by_mail
 from feedback.actions.conversation import LONGEST
 from feedback.actions.deadlines import MOST_HOURS
 from feedback.actions.surveys import LONGEST_WORDS, RATINGS
@@ -179,6 +181,7 @@ class AnswerForm(DeskFormMixin, forms.Form):
     points = PointsField(label=_("Points"), required=False, maximum=1_000_000)
     refund = AmountField(label=_("Amount to give back"), required=False, example_cents=500)
     draft = forms.CharField(required=False, max_length=LONGEST * 2, widget=forms.HiddenInput)
+    by_email = forms.BooleanField(required=False)
 
     words_kept = False
 
@@ -192,6 +195,13 @@ class AnswerForm(DeskFormMixin, forms.Form):
         if ticket.customer is None:
             kind.choices = [way for way in WAYS_TO_PUT_RIGHT if way[0] != ResolutionKind.GOODWILL]
             del self.fields["points"]
+        self.is_reachable = may_be_answered_by_mail(ticket.customer)
+        if ticket.customer is not None and (self.is_reachable or "by_email" in self.data):
+            self.fields["by_email"].label = _("Send it by email to %(address)s") % {
+                "address": ticket.customer.masked_email or "–"
+            }
+        else:
+            del self.fields["by_email"]
         for name in ("points", "refund"):
             if name in self.fields:
                 self.fields[name].widget.attrs["form"] = ANSWER_FORM_ID
@@ -204,6 +214,8 @@ class AnswerForm(DeskFormMixin, forms.Form):
             if kind != own:
                 self.errors.pop(name, None)
                 cleaned[name] = 0
+        if cleaned.get("by_email") and not self.is_reachable:
+            self.add_error("by_email", no_mail_can_reach())
         return cleaned
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from django.db.models import Count, Max, Prefetch, Q, QuerySet, Sum
 from django.utils import timezone
 
-from customers.models import Classification, Customer, Group, GroupChange, Refund, Visit
+from customers.models import Classification, Customer, CustomerMail, Group, GroupChange, Refund, Visit
 from feedback.models import (
     DeadlinePolicy,
     InvitationMail,
@@ -17,6 +17,7 @@ from feedback.models import (
     SurveyInvitation,
     Ticket,
     TicketKind,
+    TicketMessage,
     TicketPause,
     TicketStatus,
 )
@@ -111,13 +112,26 @@ class Entry:
     body: str = ""
     language: str = ""
     resolution: Resolution | None = None
+    mail: CustomerMail | None = None
 
 
 def conversation_of(ticket: Ticket) -> list[Entry]:
-    """All that was said and done about a ticket, oldest first. Three queries."""
+    """All that was said and done about a ticket, oldest first, with what became of answers by email. Four queries."""
+    messages = list(ticket.messages.select_related("written_by"))
+    mails = {
+        mail.reference: mail
+        for mail in CustomerMail.objects.filter(reference__in=[mail_reference(one) for one in messages])
+    }
     entries = [
-        Entry(message.written_at, message.voice, message.written_by, message.body, message.language)  # type: ignore[arg-type]
-        for message in ticket.messages.select_related("written_by")
+        Entry(
+            message.written_at,
+            message.voice,  # type: ignore[arg-type]
+            message.written_by,
+            message.body,
+            message.language,
+            mail=mails.get(mail_reference(message)),
+        )
+        for message in messages
     ]
     for pause in ticket.pauses.select_related("paused_by", "ended_by"):
         entries.append(Entry(pause.paused_at, "paused", pause.paused_by, pause.reason))
@@ -128,6 +142,11 @@ def conversation_of(ticket: Ticket) -> list[Entry]:
         if ending.reopened_at is not None:
             entries.append(Entry(ending.reopened_at, "reopened", ending.reopened_by, resolution=ending))
     return sorted(entries, key=lambda entry: entry.at)
+
+
+def mail_reference(message: TicketMessage) -> str:
+    """What names the mail by which a message of ours left, if it did."""
+    return f"ticket:message:{message.pk}"
 
 
 @dataclass(frozen=True, slots=True)

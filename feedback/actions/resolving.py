@@ -12,6 +12,7 @@ from customers.actions.holds import release_hold
 from customers.actions.signals import record_signal, withdraw_signal
 from customers.models import EvidenceKind, Signal
 from feedback import knobs, queries
+from feedback.actions.answer_mails import mail_answer
 from feedback.actions.conversation import checked_language, checked_words
 from feedback.actions.telling import tell_of_ticket
 from feedback.actions.tickets import (
@@ -47,9 +48,12 @@ def resolve_ticket(
     points: int = 0,
     refund_cents: int = 0,
     language: str = "",
+    by_email: bool = False,
     at: datetime | None = None,
 ) -> Resolution:
     """End a ticket with what we told the customer and, by `kind`, goodwill points or a refund to be given at the till.
+
+    With `by_email` the words are sent to the customer.
 
     The points are posted in the same transaction; what fails later takes them back. A complaint's hold on offers
     ends, and that it was put right is recorded as a signal. Raises `Refused`, and changes nothing, for a solved
@@ -71,7 +75,9 @@ def resolve_ticket(
         resolved_at=now,
         resolved_by=by,
     )
-    write_message(ticket, TicketMessage.Voice.STAFF, words, by=by, at=now, language=language)
+    message = write_message(ticket, TicketMessage.Voice.STAFF, words, by=by, at=now, language=language)
+    if by_email and ticket.customer is not None:
+        mail_answer(message=message, customer=ticket.customer, by=by)
     end_pause(ticket, by=by, now=now)
     note_miss(ticket, now)
     ticket.first_answer_at = ticket.first_answer_at or now
@@ -110,6 +116,7 @@ def reopen_ticket(*, ticket: Ticket, by: User, reason: str = "", at: datetime | 
     ended.reopened_at, ended.reopened_by = now, by
     ended.save()
     ticket.status, ticket.resolved_at = TicketStatus.OPEN, None
+    ticket.sorry_said_at = ticket.sorry_said_by = None
     start_clock(ticket, now)
     ticket.save()
     if ticket.kind == TicketKind.COMPLAINT and ticket.customer is not None:

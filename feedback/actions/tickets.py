@@ -154,7 +154,10 @@ def locked(ticket: Ticket) -> Ticket:
 
     Without joins: a row that waited for its lock comes back new, but what was joined to it comes back as it was.
     """
-    return Ticket.objects.select_for_update().get(pk=ticket.pk)
+    found = Ticket.objects.select_for_update().get(pk=ticket.pk)
+    if found.customer_id and Customer.objects.filter(pk=found.customer_id, erased_at__isnull=False).exists():
+        raise Refused(_("This person was erased. Nothing more is written about them."))
+    return found
 
 
 def standing(ticket: Ticket) -> Ticket:

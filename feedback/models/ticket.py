@@ -60,7 +60,7 @@ class Ticket(models.Model):
     """A question, suggestion, complaint or praise, with a deadline by kind and tier at opening.
 
     `due_at` is the time by which it is to be solved, counted from `due_from`; a pause moves both. `missed_at` is the
-    first deadline that was missed and stays for good.
+    first deadline that was missed and stays for good. `sorry_said_at` is when somebody first said sorry at a till.
     """
 
     customer = models.ForeignKey(Customer, null=True, blank=True, on_delete=models.PROTECT, related_name="tickets")
@@ -83,6 +83,8 @@ class Ticket(models.Model):
     due_at = models.DateTimeField(_("answer by"))
     pause = models.OneToOneField("TicketPause", null=True, on_delete=models.PROTECT, related_name="+")
     missed_at = models.DateTimeField(null=True)
+    sorry_said_at = models.DateTimeField(null=True)
+    sorry_said_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     resolved_at = models.DateTimeField(null=True)
 
     objects = TicketQuerySet.as_manager()
@@ -99,6 +101,11 @@ class Ticket(models.Model):
             models.CheckConstraint(
                 condition=Q(status="paused", pause__isnull=False) | (~Q(status="paused") & Q(pause__isnull=True)),
                 name="feedback_ticket_paused_has_pause",
+            ),
+            models.CheckConstraint(
+                condition=Q(sorry_said_at__isnull=True, sorry_said_by__isnull=True)
+                | Q(sorry_said_at__isnull=False, sorry_said_by__isnull=False),
+                name="feedback_ticket_sorry_said_by_somebody",
             ),
             models.CheckConstraint(condition=Q(due_at__gt=F("due_from")), name="feedback_ticket_due_after_start"),
             models.CheckConstraint(condition=~Q(subject=""), name="feedback_ticket_has_subject"),

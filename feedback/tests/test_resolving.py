@@ -22,7 +22,8 @@ from loyaltycrm.core.models import AuditEvent, Store, User
 from loyaltycrm.testing import visit as pays
 from rewards.actions.earning import refund_visit
 from rewards.actions.redeeming import use_reward
-from rewards.models import BenefitKind, Posting, PostingKind, Reward
+from rewards.benefits import FreeItem
+from rewards.models import Posting, PostingKind, Reward
 from rewards.queries import balance_of
 
 pytestmark = pytest.mark.django_db
@@ -330,6 +331,6 @@ def test_every_ending_has_one_audit_row(nameless: Customer, barona_iela: Store, 
 
 def spend_500(customer: Customer, store: Store, by: User) -> None:
     reward = Reward.objects.create(
-        key="bread", names={"en": "A loaf"}, kind=BenefitKind.FREE_ITEM, points_cost=500, value_cents=300
+        key="bread", names={"en": "A loaf"}, points_cost=500, benefit=FreeItem(worth_cents=300)
     )
     use_reward(customer=customer, reward=reward, store=store, reference="till:1", by=by)

@@ -64,6 +64,7 @@ def first_form(ticket: Ticket, *, by: User) -> AnswerForm:
         "language": _language_for(ticket),
         "kind": ResolutionKind.GOODWILL if suggested else ResolutionKind.WORDS,
         "points": str(points) if suggested else "",
+        "by_email": True,
     }
     words = _draft(ticket, Choice.of(ticket, given), by=by)
     return AnswerForm(initial={**given, "words": words, "draft": words}, ticket=ticket)
@@ -71,7 +72,9 @@ def first_form(ticket: Ticket, *, by: User) -> AnswerForm:
 
 def redrafted(ticket: Ticket, sent: Mapping[str, Any], *, by: User, afresh: bool = False) -> AnswerForm:
     """The form as sent, with the draft that follows from it; words that someone edited stay, unless `afresh`."""
-    given = {name: sent.get(name, "") for name in ("language", "kind", "points", "refund", "words", "draft")}
+    given = {
+        name: sent.get(name, "") for name in ("language", "kind", "points", "refund", "words", "draft", "by_email")
+    }
     draft = _draft(ticket, Choice.of(ticket, given), by=by)
     kept = not afresh and _plain(given["words"]) != _plain(given["draft"])
     form = AnswerForm(initial={**given, "words": given["words"] if kept else draft, "draft": draft}, ticket=ticket)

@@ -19,11 +19,11 @@ from feedback.models import InvitationMail, Ticket
 from loyaltycrm.core.access import person
 from loyaltycrm.core.actions.idempotency import once
 from loyaltycrm.core.errors import Refused
-from loyaltycrm.core.forms import one_time_key
+from loyaltycrm.core.forms import DeskFormMixin, one_time_key
 from loyaltycrm.core.permissions import Permission, permission
 
 
-class _Asked(forms.Form):
+class _Asked(DeskFormMixin, forms.Form):
     """Ids that our own pages fill in."""
 
     customer = forms.IntegerField(min_value=1, max_value=2**62)

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import translation
@@ -18,6 +17,7 @@ from feedback.emails import survey_question
 from feedback.forms import SurveyForm
 from feedback.models import SurveyInvitation
 from loyaltycrm.core.permissions import public
+from loyaltycrm.core.secret_pages import kept_secret, language_of_reader
 
 
 def secret_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
@@ -32,10 +32,7 @@ def secret_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
             response = view(request, token)
         except NoSuchSurvey as refusal:
             response = render(request, "feedback/public/no_survey.html", {"refusal": refusal.message}, status=404)
-        response["Cache-Control"] = "no-store"
-        response["Referrer-Policy"] = "no-referrer"
-        response["X-Robots-Tag"] = "noindex"
-        return response
+        return kept_secret(response)
 
     return csrf_exempt(require_http_methods(["GET", "HEAD", "POST"])(shown))
 
@@ -45,7 +42,7 @@ def secret_page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse
 def survey(request: HttpRequest, token: str) -> HttpResponse:
     """The question; a POST answers it once. GET and HEAD write nothing, so that link scanners do not answer."""
     invitation = find_survey(token)
-    language = language_for(request, invitation)
+    language = language_of_reader(request, invitation.customer.language)
     with translation.override(language):
         if request.method != "POST":
             page = "answered" if invitation.answered_at else "survey"
@@ -62,16 +59,10 @@ def survey(request: HttpRequest, token: str) -> HttpResponse:
 def survey_stop(request: HttpRequest, token: str) -> HttpResponse:
     """Stop surveys by email: GET asks, POST does it."""
     invitation = find_survey(token)
-    with translation.override(language_for(request, invitation)):
+    with translation.override(language_of_reader(request, invitation.customer.language)):
         if request.method == "POST":
             stop_surveys(token=token)
         return _page(request, "stop", invitation, token, stopped=request.method == "POST")
-
-
-def language_for(request: HttpRequest, invitation: SurveyInvitation) -> str:
-    """The language chosen on this device with the switch, else the customer's own."""
-    chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
-    return chosen if chosen in dict(settings.LANGUAGES) else invitation.customer.language
 
 
 def _page(request: HttpRequest, name: str, invitation: SurveyInvitation, token: str, **more: Any) -> HttpResponse:

@@ -55,11 +55,18 @@ def ticket_answer(request: HttpRequest, pk: int) -> HttpResponse:
             language=given["language"],
             points=given.get("points") or 0,
             refund_cents=given["refund"] or 0,
+            by_email=given.get("by_email", False),
             by=by,
         )
 
     def keep() -> None:
-        conversation.answer(ticket=found, words=given["words"], language=given["language"], by=by)
+        conversation.answer(
+            ticket=found,
+            words=given["words"],
+            language=given["language"],
+            by_email=given.get("by_email", False),
+            by=by,
+        )
 
     try:
         _once(request, found, solve if form.solving else keep)
