@@ -73,10 +73,12 @@ POINTS = SQL(
     WITH moved AS (
         SELECT p.destination_id AS account_id, p.points,
                CASE WHEN p.kind IN ('adjust', 'opening') THEN 'earn'
-                    WHEN p.kind = 'give_back' AND s.kind = 'adjusted' THEN 'take_back' ELSE p.kind END AS kind
+                    WHEN p.kind = 'give_back' AND s.kind = 'adjusted' THEN 'take_back'
+                    WHEN p.kind IN ('undo', 'close') THEN 'take_back' ELSE p.kind END AS kind
         FROM rewards_posting p JOIN rewards_account s ON s.id = p.source_id WHERE business_date <= {on}
         UNION ALL
-        SELECT source_id, -points, CASE WHEN kind = 'adjust' THEN 'take_back' ELSE kind END
+        SELECT source_id, -points, CASE WHEN kind IN ('adjust', 'close') THEN 'take_back'
+            WHEN kind = 'undo' THEN 'give_back' ELSE kind END
         FROM rewards_posting WHERE business_date <= {on}
     ),
     booked AS (

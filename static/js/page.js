@@ -3,7 +3,24 @@
 
 (() => {
   const REFRESH_MS = 60_000;
+  const SOON_MS = 5_000;
   const FALLBACK_MS = 15_000;
+  const TOUCH_MS = 1_000;
+
+  // A till in another tab does not lock while somebody works here; a page of the till tells of itself (till-lock.js).
+  if (!document.getElementById("lock")) {
+    let told = 0;
+    const tell = () => {
+      if (Date.now() - told < TOUCH_MS) return;
+      told = Date.now();
+      try {
+        localStorage.setItem("touched-at", told);
+      } catch {
+        // A browser that keeps nothing.
+      }
+    };
+    for (const kind of ["keydown", "pointerdown"]) document.addEventListener(kind, tell, { passive: true });
+  }
 
   // A form is sent once; the button comes back when the page is shown again or nothing came of it.
   const release = (form) => {
@@ -53,9 +70,10 @@
     }
   });
 
-  // Parts that tell the time are fetched again once a minute, while the page is looked at.
-  const refresh = async () => {
-    const parts = [...document.querySelectorAll("[data-live][id]")];
+  // Parts that tell the time are fetched again once a minute, those that tell of work under way every few seconds,
+  // while the page is looked at.
+  const refresh = async (selector) => {
+    const parts = [...document.querySelectorAll(selector)];
     if (!parts.length || document.hidden) return;
     try {
       const answer = await fetch(location.href, { headers: { "X-Refresh": "1" }, credentials: "same-origin" });
@@ -69,5 +87,6 @@
       // No connection: the next minute tries again.
     }
   };
-  setInterval(refresh, REFRESH_MS);
+  setInterval(refresh, REFRESH_MS, "[data-live][id]");
+  setInterval(refresh, SOON_MS, '[data-live="soon"][id]');
 })();

@@ -9,23 +9,41 @@
   if (!idleMs || !form) return;
 
   const soon = document.querySelector("[data-locks-soon]");
-  let touched = Date.now();
-  let told = Date.now();
+  let touchedHere = Date.now();
+  let told = touchedHere;
+  let over = false;
+
+  // Every tab of the site writes it down (page.js at the desk): one that is in use keeps the others open.
+  const touchedAt = () => {
+    try {
+      const anywhere = Number(localStorage.getItem("touched-at"));
+      return Math.max(touchedHere, anywhere <= Date.now() ? anywhere : 0);
+    } catch {
+      return touchedHere;
+    }
+  };
 
   // While somebody types a long entry no page is opened: the server hears of it now and then.
   const stay = () => {
-    if (Date.now() - touched >= idleMs) return look();
-    touched = Date.now();
+    if (over || Date.now() - touchedAt() >= idleMs) return look();
+    touchedHere = Date.now();
+    try {
+      localStorage.setItem("touched-at", touchedHere);
+    } catch {
+      // Then each tab stands for itself.
+    }
     soon.hidden = true;
-    if (touched - told < WARNING_MS / 2) return;
-    told = touched;
+    if (touchedHere - told < WARNING_MS / 2) return;
+    told = touchedHere;
     fetch(form.dataset.here, { cache: "no-store" }).catch(() => {});
   };
 
   const look = () => {
-    const left = idleMs - (Date.now() - touched);
+    const left = idleMs - (Date.now() - touchedAt());
     soon.hidden = left > Math.min(WARNING_MS, idleMs / 2);
-    if (left <= 0) form.submit();
+    if (left > 0 || over) return;
+    over = true;
+    form.submit();
   };
 
   for (const kind of ["keydown", "pointerdown", "input"]) document.addEventListener(kind, stay, { passive: true });

@@ -47,7 +47,7 @@ def merge_customers(*, survivor: Customer, merged: Customer, reason: str, by: Us
         return known
     check_may_merge(survivor=_fresh(survivor), merged=_fresh(merged), by=by)
     clean_reason(reason)
-    _lock([survivor.pk, merged.pk])
+    lock_people([survivor.pk, merged.pk])
     merge = merge_facts(survivor=survivor, merged=merged, reason=reason, by=by)
     crash_point("merge.customers")
     merge_points(merge=merge, by=by)
@@ -74,7 +74,7 @@ def undo_merge(*, merge: Merge, by: User) -> Merge:
     if merge.undone_at is not None:
         return merge
     check_may_undo(merge=merge, by=by)
-    _lock([merge.survivor_id, merge.merged_id])
+    lock_people([merge.survivor_id, merge.merged_id])
     merge = undo_merge_of_facts(merge=merge, by=by)
     crash_point("unmerge.customers")
     undo_merge_of_points(merge=merge, by=by)
@@ -93,8 +93,9 @@ def _fresh(customer: Customer) -> Customer:
     return Customer.objects.get(pk=customer.pk)
 
 
-def _lock(customer_ids: list[int]) -> None:
-    """One merge at a time: after another one a profile has visits that were not locked in their order."""
+def lock_people(customer_ids: list[int]) -> None:
+    """Lock all that these have. One merge or erasure at a time: after another one a profile has visits that were not
+    locked in their order."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('loyaltycrm.merge', 0))")
     lock_visits(customer_ids)

@@ -1,4 +1,4 @@
-"""What happens once after every company day: points end, tiers are reviewed, customers are classified, books summed."""
+"""What happens once after every company day: points end, tiers, customers and runs are judged, books are summed."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from customers.actions.classifying import classify
 from customers.actions.duplicates import ask_for_search
+from customers.actions.own_pages import prune_page_links
 from customers.actions.valuing import fit_value
 from customers.models import DuplicateSearch, ValueFit
 from loyaltycrm.core.actions.idempotency import fingerprint
@@ -14,7 +15,12 @@ from loyaltycrm.core.actions.webhook_deliveries import prune_webhooks
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import Company, IdempotencyRecord
 from loyaltycrm.lib.locks import only_one
+from rewards.actions.closing import close_accounts_again
 from rewards.actions.expiry import sweep_expired
+from rewards.actions.hold_outs import keep_hold_out, measure_hold_out
+from rewards.actions.measuring import measure_runs
+from rewards.actions.outcomes import prune_mail_events
+from rewards.actions.referrals import take_back_referrals
 from rewards.actions.summing import sum_postings
 from rewards.actions.tiers import review_due_tiers
 
@@ -37,12 +43,19 @@ def run_night(*, day: date | None = None, again: bool = False) -> dict[str, Any]
         if done and not again:
             return None
         outcome = {
+            "accounts_closed_again": close_accounts_again(),
             "lots_ended": sweep_expired(today=day),
             "tiers_reviewed": review_due_tiers(today=day),
             "customers_classified": classify(as_of=day, only_due=True).customers,
             "customers_valued": _value_weekly(day),
             "duplicates_asked": _ask_weekly(day),
+            "runs_measured": measure_runs(today=day),
+            "hold_outs_measured": measure_hold_out(today=day),
+            "hold_out": _hold_out(day),
             "webhooks_pruned": prune_webhooks(),
+            "page_links_pruned": prune_page_links(),
+            "mail_events_pruned": prune_mail_events(),
+            "referrals_taken_back": take_back_referrals().taken_back,
             "postings_summed": sum_postings(),
         }
         if not done:
@@ -61,6 +74,12 @@ def _value_weekly(day: date) -> int:
     except Refused:
         return 0
     return fit.customers
+
+
+def _hold_out(day: date) -> int | None:
+    """The draw that stands after the night, with everybody placed; None where nobody is held out."""
+    standing = keep_hold_out(today=day)
+    return standing.pk if standing is not None else None
 
 
 def _ask_weekly(day: date) -> bool:

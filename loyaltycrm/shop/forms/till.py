@@ -11,20 +11,15 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from customers.actions.visits import receipt_key
+from customers.forms import ComesBackMixin
 from customers.models import PaymentMethod
 from feedback.models import TicketKind
-from loyaltycrm.core.forms import AmountField, DeskFormMixin
+from loyaltycrm.core.forms import AmountField, DeskFormMixin, LineField
 from loyaltycrm.core.models import Store
+from loyaltycrm.lib.formats import MAX_AMOUNT_CENTS, amount_in_field
+from loyaltycrm.shop.forms.goods import BLANK_LINES, MOST_LINES, GoodsField, TypedLine
 
 CONSENT_WORDING = "till 2026-11"
-
-
-class PlainField(forms.CharField):
-    """A line of text without characters that cannot be seen."""
-
-    def to_python(self, value: Any) -> str:
-        seen = "".join(sign if sign.isprintable() else " " for sign in str(value or ""))
-        return str(super().to_python(seen) or "")
 
 
 class TickedVouchersField(forms.Field):
@@ -73,12 +68,47 @@ class VisitForm(DeskFormMixin, forms.Form):
         widget=forms.RadioSelect,
         required=False,
     )
-    receipt_id = PlainField(label=_("Receipt number"), max_length=64, required=False)
-    note = PlainField(label=_("Note for the team"), max_length=200, required=False)
+    receipt_id = LineField(label=_("Receipt number"), max_length=64, required=False)
+    note = LineField(label=_("Note for the team"), max_length=200, required=False)
+    goods = GoodsField(label=_("Goods"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["amount"].widget.attrs |= {"autofocus": True, "enterkeyhint": "done"}
+        self.fields["amount"].required = False
+
+    @property
+    def goods_rows(self) -> list[TypedLine]:
+        """The lines to show: those typed, and always some blank ones."""
+        typed = self["goods"].data if self.is_bound else []
+        last = max((line.number for line in typed if not line.is_blank), default=0)
+        shown = max(BLANK_LINES, last + BLANK_LINES if "more" in self.data else last)
+        blank = [TypedLine(number) for number in range(len(typed) + 1, shown + 1)]
+        return [*typed, *blank][: min(shown, MOST_LINES)]
+
+    @property
+    def goods_is_open(self) -> bool:
+        """Whether the part for goods is shown open: where something was typed in it."""
+        return self.is_bound and ("more" in self.data or any(not line.is_blank for line in self["goods"].data))
+
+    def clean(self) -> dict[str, Any]:
+        """The amount is the sum of the goods, where these were typed."""
+        values = dict(super().clean() or self.cleaned_data)
+        goods, amount = values.get("goods") or [], values.get("amount")
+        total = sum(line.net_cents for line in goods)
+        if "goods" in self.errors or "amount" in self.errors:
+            return values
+        if total > MAX_AMOUNT_CENTS:
+            words = _("Enter an amount of at most %(maximum)s")
+            self.add_error("goods", ValidationError(words, params={"maximum": amount_in_field(MAX_AMOUNT_CENTS)}))
+        elif amount is None and not goods:
+            self.add_error("amount", ValidationError(self.fields["amount"].error_messages["required"]))
+        elif goods and amount not in (None, total):
+            words = _("The goods come to %(total)s. Type that, or leave the amount empty.")
+            self.add_error("amount", ValidationError(words, params={"total": amount_in_field(total)}))
+        elif goods:
+            values["amount"] = total
+        return values
 
     def clean_receipt_id(self) -> str:
         receipt = str(self.cleaned_data["receipt_id"])
@@ -91,7 +121,9 @@ class MemberVisitForm(VisitForm):
     """A visit of a known customer, who may use offers and codes on it."""
 
     voucher = TickedVouchersField(label=_("Offers"), required=False)
-    code = PlainField(label=_("Code"), max_length=40, required=False)
+    code = LineField(label=_("Code"), max_length=40, required=False)
+    by_email = forms.BooleanField(label=_("Receipt by email"), required=False)
+    item_cents = AmountField(label=_("Price of the item"), required=False)
     paid_with_points = AmountField(label=_("Of it paid with points"), required=False)
     gift_cards = AmountField(label=_("Of it for gift cards"), required=False)
     tax = AmountField(label=_("Tax in it"), required=False)
@@ -100,52 +132,40 @@ class MemberVisitForm(VisitForm):
         super().__init__(*args, **kwargs)
         attrs = {"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false", "form": "visit"}
         self.fields["code"].widget.attrs |= attrs
+        self.fields["item_cents"].widget.attrs |= {"form": "visit"}
 
     def clean(self) -> dict[str, Any]:
         values = dict(super().clean() or self.cleaned_data)
-        for name in ("paid_with_points", "gift_cards", "tax"):
-            if (values.get(name) or 0) > values.get("amount", 0):
+        for name in ("paid_with_points", "gift_cards", "tax", "item_cents"):
+            if (values.get(name) or 0) > (values.get("amount") or 0):
                 self.add_error(name, ValidationError(_("Enter no more than the amount paid")))
         return values
 
 
-class NewCustomerForm(DeskFormMixin, forms.Form):
+class NewCustomerForm(ComesBackMixin, forms.Form):
     """A person who joins at the till: one thing to know them by is enough."""
 
     purpose = _("To add this customer")
     submit_label = _("Add customer")
 
-    first_name = PlainField(label=_("First name"), max_length=80, required=False)
-    last_name = PlainField(label=_("Last name"), max_length=80, required=False)
-    phone = PlainField(label=_("Phone"), max_length=40, required=False)
+    first_name = LineField(label=_("First name"), max_length=80, required=False)
+    last_name = LineField(label=_("Last name"), max_length=80, required=False)
+    phone = LineField(label=_("Phone"), max_length=40, required=False)
     email = forms.EmailField(label=_("Email"), max_length=254, required=False)
-    card = PlainField(label=_("Card"), max_length=64, required=False)
+    card = LineField(label=_("Card"), max_length=64, required=False)
+    invitation = LineField(label=_("Invitation code of a friend"), max_length=20, required=False)
     language = forms.ChoiceField(label=_("Language of mails"), choices=settings.LANGUAGES, widget=forms.RadioSelect)
     offers_by_email = forms.BooleanField(label=_("Offers by email, about twice a month"), required=False)
     surveys_by_email = forms.BooleanField(label=_("A short question by email after some visits"), required=False)
+    receipts_by_email = forms.BooleanField(label=_("Receipts by email"), required=False)
     someone_else = forms.BooleanField(label=_("This is another person: add them too"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("first_name", "last_name", "phone", "email", "card"):
+        for name in ("first_name", "last_name", "phone", "email", "card", "invitation"):
             self.fields[name].widget.attrs["autocomplete"] = "off"
         self.fields["phone"].widget.attrs["inputmode"] = "tel"
-
-
-class RefundForm(DeskFormMixin, forms.Form):
-    """Money given back on a receipt."""
-
-    purpose = _("To record this refund")
-    submit_label = _("Record refund")
-
-    amount = AmountField(label=_("Amount given back"), minimum_cents=1)
-    receipt_id = PlainField(
-        label=_("Number of the refund receipt"), max_length=64, required=False, help_text=_("If the till printed one.")
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["amount"].widget.attrs["autofocus"] = True
+        self.fields["first_name"].widget.attrs["autofocus"] = True
 
 
 class ClaimForm(DeskFormMixin, forms.Form):
@@ -154,7 +174,7 @@ class ClaimForm(DeskFormMixin, forms.Form):
     purpose = _("To add these points")
     submit_label = _("Add the points")
 
-    receipt_id = PlainField(
+    receipt_id = LineField(
         label=_("Receipt number"), max_length=64, error_messages={"required": _("Type the number on the receipt")}
     )
     store = forms.ModelChoiceField(label=_("Store"), queryset=Store.objects.none(), empty_label=None)
@@ -174,7 +194,7 @@ class ProblemForm(DeskFormMixin, forms.Form):
     kind = forms.ChoiceField(
         label=_("What is it"), choices=TicketKind.choices, initial=TicketKind.COMPLAINT, widget=forms.RadioSelect
     )
-    subject = PlainField(
+    subject = LineField(
         label=_("In a few words"), max_length=120, error_messages={"required": _("Say in a few words what it is about")}
     )
     words = forms.CharField(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
-from django.db.models import BooleanField, DateField, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BooleanField, DateField, Exists, F, Func, OuterRef, Q, QuerySet, Subquery
+from django.db.models.expressions import RawSQL
 from django.db.models.functions import Coalesce
 
 from customers import search
-from customers.models import Channel, ConsentEvent, Customer, Group, Purpose, SearchTerm, Visit
+from customers.models import Channel, ConsentEvent, Customer, Group, Purpose, Visit
 from loyaltycrm.core.models import Store, User
 
 if TYPE_CHECKING:
@@ -27,21 +29,25 @@ else:
 
 
 def listed_customers(user: User) -> QuerySet[Customer]:
-    """Everyone this person may see, by name, each with group, tier, last visit and consent to offers by email."""
-    last_visit = Visit.objects.standing().filter(customer=OuterRef("pk")).order_by("-business_date")
+    """Everyone this person may see, by name; what the list says of each comes from `with_facts`."""
+    return Customer.objects.for_staff(user).known().order_by("sort_name", "pk")
+
+
+def with_facts(customer_ids: Collection[int]) -> dict[int, Listed]:
+    """These customers with group, tier, last visit and consent to offers by email, in one query."""
     newest_word = ConsentEvent.objects.filter(
         customer=OuterRef("pk"), purpose=Purpose.OFFERS, channel=Channel.EMAIL
     ).order_by("-occurred_at", "-pk")
-    return (
-        Customer.objects.for_staff(user)
-        .unmerged()
-        .select_related("classification", "tier_standing")
-        .annotate(
-            last_visit_on=Subquery(last_visit.values("business_date")[:1], output_field=DateField()),
-            agreed=Coalesce(Subquery(newest_word.values("given")[:1], output_field=BooleanField()), False),
-        )
-        .order_by("sort_name", "pk")
-    )
+    found = with_last_visit(Customer.objects.filter(pk__in=list(customer_ids)))
+    agreed = Coalesce(Subquery(newest_word.values("given")[:1], output_field=BooleanField()), False)
+    listed = found.select_related("classification", "tier_standing").annotate(agreed=agreed)
+    return {one.pk: cast("Listed", one) for one in listed}
+
+
+def with_last_visit(customers: QuerySet[Customer]) -> QuerySet[Customer]:
+    """The customers with `last_visit_on`, None where no visit stands."""
+    last_visit = Visit.objects.standing().filter(customer=OuterRef("pk")).order_by("-business_date")
+    return customers.annotate(last_visit_on=Subquery(last_visit.values("business_date")[:1], output_field=DateField()))
 
 
 def called(customers: QuerySet[Customer], text: str) -> QuerySet[Customer]:
@@ -49,15 +55,18 @@ def called(customers: QuerySet[Customer], text: str) -> QuerySet[Customer]:
     named = [customer.pk for customer in search.exact(text)]
     if named:
         return customers.filter(pk__in=named)
-    words = search.prefixes_of(search.cleaned(text))
-    if not words:
-        return customers.none()
-    for forms in words:
-        begins = Q()
-        for form in forms:
-            begins |= Q(term__startswith=form)
-        customers = customers.filter(Exists(SearchTerm.objects.filter(begins, customer=OuterRef("pk"))))
-    return customers
+    everyone = search.everyone_called(search.cleaned(text))
+    return customers.none() if everyone is None else customers.filter(_among(*everyone))
+
+
+def _among(statement: str, parameters: list[str]) -> Func:
+    """Those whose id the statement gives.
+
+    As an array the ids are found first and looked up then. As a subquery the planner would go through everybody by
+    name until a page is full, and people of one name stand together, as likely as not at the end.
+    """
+    ids = RawSQL(statement, parameters)  # noqa: S611 - the statement is the program's own
+    return Func(F("pk"), ids, template="%(expressions)s)", arg_joiner=" = ANY(ARRAY", output_field=BooleanField())
 
 
 def in_group(customers: QuerySet[Customer], group: str) -> QuerySet[Customer]:

@@ -6,13 +6,13 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import Case, F, Q, QuerySet, Sum, Value, When
+from django.db.models import Case, F, QuerySet, Sum, Value, When
 from django.utils.translation import gettext as _
 
 from customers.models import Customer
 from loyaltycrm.core.models import Store, User
 from loyaltycrm.lib import formats
-from loyaltycrm.shop.queries.timeline_points import as_number
+from loyaltycrm.shop.queries.timeline_points import accounts_of, as_number
 from rewards.models import Lot, LotUse, PostingKind
 
 
@@ -37,9 +37,11 @@ def lots_of(customer: Customer, *, on: date, ended: bool = False) -> QuerySet[Lo
 
     Those of profiles merged into the customer are among them: what a merge moved is a lot here, and ended there.
     """
-    of_person = Q(account__customer=customer) | Q(account__merged_into__customer=customer)
     first = "continues__posting__visit__store", "continues__account__customer"
-    lots = Lot.objects.filter(of_person).select_related("account__customer", "posting__visit__store", *first)
+    # Only open lots are indexed by account. A lot belongs to the account that its posting went to.
+    owner = "posting__destination__in" if ended else "account__in"
+    lots = Lot.objects.filter(**{owner: list(accounts_of(customer))})
+    lots = lots.select_related("account__customer", "posting__visit__store", *first)
     return lots.ended_on(on).order_by("-earned_at", "-id") if ended else lots.held_on(on).in_spending_order()
 
 
@@ -112,6 +114,7 @@ def _in_words(kind: str, points: int) -> str:
         PostingKind.MOVE: _("%(points)s moved by a merge"),
         PostingKind.EARN: _("%(points)s repaid what was owed"),
         PostingKind.GOODWILL: _("%(points)s repaid what was owed"),
+        PostingKind.CLOSE: _("%(points)s closed"),
         PostingKind.GIVE_BACK: _("%(points)s repaid what was owed"),
     }
     other = f"{number} ({PostingKind(kind).label})"

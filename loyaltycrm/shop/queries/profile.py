@@ -19,6 +19,7 @@ from loyaltycrm.lib import formats
 from loyaltycrm.lib.charts import VisitsStrip, visits_strip
 from loyaltycrm.shop.queries.promises import lasting_privileges
 from loyaltycrm.shop.queries.standing import tier_held_in_words, tier_in_words
+from rewards.hold_out import held_out_through
 from rewards.models import Redemption
 from rewards.programme import load_programmes
 from rewards.queries import Balance, balance_of, tier_name, tier_progress
@@ -75,6 +76,7 @@ class Profile:
     do_next: DoNext
     value: CustomerValue | None
     lateness: Decimal | None
+    held_out_through: date | None
 
 
 def profile_of(customer: Customer, *, user: User, ticket: Ticket | None) -> Profile:
@@ -102,6 +104,7 @@ def profile_of(customer: Customer, *, user: User, ticket: Ticket | None) -> Prof
         do_next=_do_next(classification, ticket, lateness, away_since=year.last_visit_on, today=today),
         value=CustomerValue.objects.select_related("fit").filter(customer=customer).first(),
         lateness=lateness,
+        held_out_through=held_out_through(customer, today),
     )
 
 

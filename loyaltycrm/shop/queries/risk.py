@@ -45,7 +45,7 @@ class Step:
 
 def slipping_customers(user: User, today: date) -> QuerySet[Customer]:
     """Everyone at risk whom this person may see, the most valuable first."""
-    people = Customer.objects.for_staff(user).unmerged().filter(at_risk(today))
+    people = Customer.objects.for_staff(user).known().filter(at_risk(today))
     return (
         with_lateness(people, today)
         .select_related("classification", "value")

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from loyaltycrm.core.knobs import value
 from loyaltycrm.lib import formats
+from loyaltycrm.shop.knobs import ENDING_SOON_DAYS
 from rewards.programme.schema import CalendarYear, Trailing
-from rewards.queries import Balance, TierProgress, tier_name
+from rewards.queries import Balance, ExpiringPoints, TierProgress, tier_name
 from rewards.tiers import Unit
+
+
+def ends_soon(balance: Balance, today: date) -> ExpiringPoints | None:
+    """The usable points that end first, where that is within the days of the setting; None where none do."""
+    ending = balance.next_expiry
+    return ending if ending and ending.good_through < today + timedelta(days=value(ENDING_SOON_DAYS)) else None
 
 
 def points_in_words(balance: Balance) -> list[str]:

@@ -5,26 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db.models import Case, F, Q, Sum, Value, When
 from django.utils import timezone
 
+from customers.actions.mailing import may_be_mailed
 from customers.actions.visits import receipt_key
-from customers.models import Classification, Customer, Refund, Visit
+from customers.models import Classification, Customer, CustomerMail, Refund, UndoneRefund, Visit
 from customers.queries import till_note_of
 from feedback.models import Ticket
 from feedback.queries import open_complaint_of
 from loyaltycrm.core.knobs import value
 from loyaltycrm.core.models import Company, IdempotencyRecord, Store, User
-from loyaltycrm.shop.knobs import ENDING_SOON_DAYS
 from loyaltycrm.shop.queries.finding import TierBadge, badge
-from loyaltycrm.shop.queries.standing import points_in_words, tier_in_words
+from loyaltycrm.shop.queries.standing import ends_soon, points_in_words, tier_in_words
 from rewards.actions.receipts import may_be_claimed
+from rewards.actions.undoing_refunds import undo_refund_until
 from rewards.knobs import UNDO_MINUTES
 from rewards.models import Lot, Posting, PostingKind, Redemption, Reward
 from rewards.programme import EarningLine, load_programmes
-from rewards.queries import Balance, ExpiringPoints, balance_of, earned_by_rule, tier_progress
+from rewards.queries import (
+    Balance,
+    ExpiringPoints,
+    NextReward,
+    balance_of,
+    catalogue,
+    earned_by_rule,
+    next_reward,
+    tier_progress,
+)
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -42,15 +52,6 @@ class Warned:
     is_ours: bool = True
     owed_points: int = 0
     ending: ExpiringPoints | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class NextReward:
-    """The cheapest reward that the points do not suffice for yet."""
-
-    reward: Reward
-    missing: int
-    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,10 @@ class Receipt:
     pending: int = 0
     opens_on: date | None = None
     refunds: list[Refund] = field(default_factory=list)
+    undone_refunds: list[UndoneRefund] = field(default_factory=list)
     replaced_by: Visit | None = None
+    mail: CustomerMail | None = None
+    takes_email: bool = False
 
     @property
     def can_undo(self) -> bool:
@@ -137,6 +141,14 @@ class Receipt:
         if self.visit.voided_at is not None:
             return 0
         return self.visit.net_cents - sum(refund.net_cents for refund in self.refunds)
+
+    @property
+    def undoable_refund(self) -> Refund | None:
+        """The refund that can still be undone: the last one, for some minutes."""
+        last = max(self.refunds, key=lambda refund: refund.pk, default=None)
+        if last is None or self.visit.voided_at is not None or timezone.now() > undo_refund_until(last):
+            return None
+        return last
 
     @property
     def can_move(self) -> bool:
@@ -170,19 +182,6 @@ def card_of(customer: Customer, *, store: Store, user: User) -> CustomerCard:
     )
 
 
-def catalogue() -> list[Reward]:
-    """The rewards on offer, cheapest first."""
-    return list(Reward.objects.filter(is_active=True).order_by("points_cost", "id"))
-
-
-def next_reward(points: int, rewards: Sequence[Reward]) -> NextReward | None:
-    """What the points do not suffice for yet, and how far they are."""
-    for reward in rewards:
-        if reward.points_cost > points:
-            return NextReward(reward, reward.points_cost - points, max(points, 0) / reward.points_cost)
-    return None
-
-
 def unlocked_by(before: int, after: int, rewards: Sequence[Reward]) -> list[Reward]:
     """The rewards for which the points suffice after a change and did not before."""
     return [reward for reward in rewards if before < reward.points_cost <= after]
@@ -195,10 +194,8 @@ def _warning(customer: Customer, balance: Balance, *, user: User, today: date) -
         return Warned(complaint=complaint, is_ours=ours)
     if balance.available < 0:
         return Warned(owed_points=-balance.available)
-    ending = balance.next_expiry
-    if ending is not None and ending.good_through < today + timedelta(days=value(ENDING_SOON_DAYS)):
-        return Warned(ending=ending)
-    return None
+    ending = ends_soon(balance, today)
+    return Warned(ending=ending) if ending else None
 
 
 def _just_used(customer: Customer, store: Store) -> list[DoneHere]:
@@ -220,7 +217,7 @@ def latest_here(store: Store) -> LatestHere:
         DoneHere(
             at=visit.recorded_at,
             points=earned.get(visit.pk, 0),
-            undo_until=visit.recorded_at + undo_time,
+            undo_until=(visit.first_recorded_at or visit.recorded_at) + undo_time,
             customer=visit.customer,
             visit=visit,
             is_undone=visit.voided_at is not None,
@@ -240,10 +237,12 @@ def receipt_of(visit: Visit) -> Receipt:
     """The receipt of a visit, whoever looks at it and however much later."""
     undo_time = _undo_time()
     redeemed = _done(Redemption.objects.filter(visit=visit), undo_time)
-    undo_until = visit.recorded_at + undo_time
+    undo_until = (visit.first_recorded_at or visit.recorded_at) + undo_time
     refunds = list(Refund.objects.filter(visit=visit).order_by("occurred_at", "pk"))
+    undone_refunds = list(UndoneRefund.objects.filter(visit=visit).order_by("pk"))
+    given_back: dict[str, Any] = {"refunds": refunds, "undone_refunds": undone_refunds}
     if visit.customer is None:
-        return Receipt(visit, 0, [], 0, 0, 0, 0, [], None, undo_until, redeemed, refunds=refunds)
+        return Receipt(visit, 0, [], 0, 0, 0, 0, [], None, undo_until, redeemed, **given_back)
     posting = Posting.objects.filter(visit=visit, kind=PostingKind.EARN).first()
     points = posting.points if posting else 0
     today = visit.store.business_date()
@@ -271,9 +270,17 @@ def receipt_of(visit: Visit) -> Receipt:
         redeemed=redeemed,
         pending=pending,
         opens_on=own.available_on if own else None,
-        refunds=refunds,
+        **given_back,
         replaced_by=_in_the_place_of(visit) if visit.voided_at else None,
+        mail=CustomerMail.objects.filter(visit=visit).first(),
+        takes_email=visit.voided_at is None and may_be_mailed(visit.customer),
     )
+
+
+def visit_of_refund(pk: int) -> int:
+    """The visit of a refund, undone or not; 0 for one that never was."""
+    found = Refund.objects.filter(pk=pk).values_list("visit", flat=True)
+    return found.first() or UndoneRefund.objects.filter(refund=pk).values_list("visit", flat=True).first() or 0
 
 
 def _in_the_place_of(visit: Visit) -> Visit | None:

@@ -17,7 +17,7 @@ from django.db import connection
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from customers.models import ConsentEvent, Customer, Refund, Visit
+from customers.models import ConsentEvent, Customer, Refund, UndoneRefund, Visit
 from customers.queries import numbers_before
 from feedback.models import Resolution, SurveyInvitation, Ticket
 from loyaltycrm.core.models import Company, Store, User
@@ -25,6 +25,8 @@ from loyaltycrm.core.permissions import Permission, allowed
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.translated import pick
 from loyaltycrm.shop.queries import timeline_owed
+from loyaltycrm.shop.queries.moved import why_of
+from loyaltycrm.shop.queries.timeline_answers import read_mails, read_sorry
 from loyaltycrm.shop.queries.timeline_edits import ACTIONS, SUBJECT, profiles_of, read_edits, read_notes
 from loyaltycrm.shop.queries.timeline_points import (
     Accounts,
@@ -35,6 +37,7 @@ from loyaltycrm.shop.queries.timeline_points import (
     moves_of,
     read_postings,
 )
+from rewards.choices import given_by
 from rewards.models import Delivery, DeliveryStatus, Posting, PostingKind, Redemption
 
 PAGE_SIZE = 25
@@ -59,6 +62,9 @@ _SOURCES = (
       FROM customers_visit v WHERE v.customer_id = %(customer)s::bigint AND v.voided_at IS NOT NULL
     UNION ALL SELECT 'visits', 'refund', r.id, r.occurred_at, 3
       FROM customers_refund r JOIN customers_visit v ON v.id = r.visit_id WHERE v.customer_id = %(customer)s::bigint
+    UNION ALL SELECT 'visits', 'refund_undone', u.id, u.undone_at, 4
+      FROM customers_undonerefund u JOIN customers_visit v ON v.id = u.visit_id
+      WHERE v.customer_id = %(customer)s::bigint
     UNION ALL SELECT 'visits', 'code', r.id, r.redeemed_at, 0
       FROM rewards_redemption r WHERE r.customer_id = %(customer)s::bigint AND r.posting_id IS NULL
     UNION ALL SELECT 'points', 'posting', p.id, p.occurred_at, 2
@@ -76,12 +82,22 @@ _SOURCES = (
       FROM feedback_resolution r JOIN feedback_ticket t ON t.id = r.ticket_id
       WHERE r.reopened_at IS NOT NULL
         AND t.customer_id = %(customer)s::bigint AND t.store_id = ANY(%(stores)s::bigint[])
+    UNION ALL SELECT 'tickets', 'sorry', t.id, t.sorry_said_at, 2
+      FROM feedback_ticket t WHERE t.sorry_said_at IS NOT NULL
+        AND t.customer_id = %(customer)s::bigint AND t.store_id = ANY(%(stores)s::bigint[])
     UNION ALL SELECT 'surveys', 'survey', s.id, coalesce(s.answered_at, s.invited_at), 1
       FROM feedback_surveyinvitation s WHERE s.customer_id = %(customer)s::bigint
     UNION ALL SELECT 'consents', 'consent', c.id, c.occurred_at, 1
       FROM customers_consentevent c WHERE c.customer_id = %(customer)s::bigint
     UNION ALL SELECT 'notes', 'note', n.id, n.written_at, 1
       FROM customers_customernote n WHERE n.customer_id = %(customer)s::bigint AND n.removed_at IS NULL
+    UNION ALL SELECT CASE m.kind WHEN 'ticket' THEN 'tickets' WHEN 'data' THEN 'consents' ELSE 'visits' END,
+        'mail', m.id, coalesce(m.sent_at, m.asked_at), 2
+      FROM customers_customermail m
+      LEFT JOIN feedback_ticketmessage w
+        ON w.id = CASE m.kind WHEN 'ticket' THEN split_part(m.reference, ':', 3)::bigint END
+      LEFT JOIN feedback_ticket t ON t.id = w.ticket_id
+      WHERE m.customer_id = %(customer)s::bigint AND (t.id IS NULL OR t.store_id = ANY(%(stores)s::bigint[]))
     UNION ALL SELECT 'edits', 'edit', a.id, a.at, 1
       FROM core_auditevent a WHERE a.subject_type = %(subject)s::text
         AND a.subject_id = ANY(%(profiles)s::bigint[]) AND a.action = ANY(%(actions)s::text[])
@@ -165,12 +181,15 @@ def _read(
         "visit": lambda some: _visits(some, customer, accounts, stores, may_void=may_correct),
         "undone": lambda some: _undone(some, stores),
         "refund": lambda some: _refunds(some, stores),
+        "refund_undone": lambda some: _undone_refunds(some, stores),
         "code": lambda some: _codes(some, stores),
         "posting": lambda some: read_postings(some, accounts, stores, may_adjust=may_correct),
         "delivery": _deliveries,
+        "mail": lambda some: read_mails(some, stores),
         "ticket": _tickets,
         "resolution": _resolutions,
         "reopened": _reopened,
+        "sorry": read_sorry,
         "survey": lambda some: _surveys(some, stores),
         "consent": _consents,
         "note": read_notes,
@@ -239,12 +258,27 @@ def _refunds(ids: list[int], stores: set[int]) -> Iterable[tuple[int, Entry]]:
         yield refund.pk, Entry(refund.occurred_at, "refund", "undo", title, f"{refund.store.name} · {detail}")
 
 
+def _undone_refunds(ids: list[int], stores: set[int]) -> Iterable[tuple[int, Entry]]:
+    currency = Company.current().currency
+    for undone in UndoneRefund.objects.filter(id__in=ids).select_related("visit", "store", "undone_by"):
+        if not {undone.store_id, undone.visit.store_id} <= stores:
+            yield undone.pk, Entry(undone.undone_at, "undo", "undo", _("Refund undone, another store"))
+            continue
+        title = _("Refund undone, %(amount)s") % {"amount": formats.money(undone.net_cents, currency)}
+        details = [
+            undone.store.name,
+            _("on receipt %(number)s") % {"number": undone.visit.receipt_id},
+            undone.undone_by.name if undone.undone_by else "",
+        ]
+        yield undone.pk, Entry(undone.undone_at, "undo", "undo", title, " · ".join(filter(None, details)))
+
+
 def _codes(ids: list[int], stores: set[int]) -> Iterable[tuple[int, Entry]]:
     for used in Redemption.objects.filter(id__in=ids).select_related("voucher", "store"):
         if used.store_id is not None and used.store_id not in stores:
             yield used.pk, Entry(used.redeemed_at, "gift", "offer", _("Offer used at another store"))
             continue
-        name = used.voucher.name if used.voucher else ""
+        name = used.name
         title = _("Offer used: %(name)s") % {"name": name}
         if used.undone_at:
             title = _("Offer used and undone: %(name)s") % {"name": name}
@@ -321,15 +355,28 @@ def _consents(ids: list[int]) -> Iterable[tuple[int, Entry]]:
         yield event.pk, Entry(event.occurred_at, symbol, "survey", said % words, str(event.get_source_display()))
 
 
-def offers_of(customer: Customer) -> list[tuple[str, str, str]]:
-    """The customer's newest offers, at most five: name, when in words, status in words."""
+@dataclass(frozen=True, slots=True)
+class ShownOffer:
+    """An offer of a customer in words: its name, until when, its status, and why they got it (blank: as everybody)."""
+
+    name: str
+    until: str
+    status: str
+    why: str
+
+
+def offers_of(customer: Customer) -> list[ShownOffer]:
+    """The customer's newest offers, at most five."""
+    newest = Delivery.objects.filter(customer=customer).select_related("run", "voucher").order_by("-id")[:5]
+    rows = list(newest)
+    why = why_of(rows)
     found = []
-    rows = Delivery.objects.filter(customer=customer).select_related("run__offer", "voucher").order_by("-id")[:5]
     for delivery in rows:
         until = formats.short_date(delivery.run.good_through)
         if delivery.status == DeliveryStatus.SENT and delivery.voucher:
             status = str(delivery.voucher.get_status_display())
         else:
             status = str(delivery.get_reason_display() if delivery.reason else delivery.get_status_display())
-        found.append((pick(delivery.run.offer.benefit_names), _("until %(day)s") % {"day": until}, status))
+        name, until = pick(given_by(delivery).names), _("until %(day)s") % {"day": until}
+        found.append(ShownOffer(name, until, status, why.get(delivery.pk, "")))
     return found

@@ -25,6 +25,7 @@ _LOOKS: dict[str, tuple[str, Any]] = {
     "lift loyalty flag": ("flag", gettext_lazy("The word by hand ended")),
     "merge customers": ("customers", gettext_lazy("Another profile merged into this one")),
     "undo merge of customers": ("undo", gettext_lazy("Merge undone")),
+    "erase customer": ("erase", gettext_lazy("Customer erased")),
     "link household": ("customers", gettext_lazy("Put into a household")),
     "leave household": ("customers", gettext_lazy("Taken out of a household")),
     "edit note": ("note", gettext_lazy("Note changed")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ from customers.models import Customer
 from feedback.models import Resolution
 from rewards.models import Account, Adjustment, Posting, PostingKind
 
+REFERRAL_REFERENCE = re.compile(r"referral:\d+:\d+(:\d+)?:(?P<side>friend|referrer)(?P<back>:back)?")
 Accounts = dict[int, str | None]
 """The accounts whose postings a customer is shown: the own one (None), and by its number each merged into it."""
 
@@ -59,8 +61,10 @@ class Move:
 
 def accounts_of(customer: Customer) -> Accounts:
     """The customer's account and those of profiles that are merged into it now."""
-    of_person = Q(customer=customer) | Q(merged_into__customer=customer)
-    rows = Account.objects.filter(of_person).values_list("pk", "customer", "customer__external_id")
+    shown = "pk", "customer", "customer__external_id"
+    former = Account.objects.filter(merged_into__customer=customer).values_list(*shown)
+    # Asked as one condition with OR, all accounts would be read.
+    rows = Account.objects.filter(customer=customer).values_list(*shown).union(former)
     return {pk: None if owner == customer.pk else number for pk, owner, number in rows}
 
 
@@ -71,13 +75,14 @@ def moves_of(accounts: Accounts, posting_ids: list[int]) -> dict[int, Move]:
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT id, account, change, left_over FROM (
-                 SELECT p.id, a.id AS account, m.change,
-                   sum(m.change) OVER (PARTITION BY a.id ORDER BY p.id)::bigint AS left_over
-                 FROM unnest(%s::bigint[]) AS a(id) JOIN rewards_posting p ON a.id IN (p.source_id, p.destination_id)
-                 CROSS JOIN LATERAL (
-                   SELECT CASE WHEN p.destination_id = a.id THEN p.points ELSE -p.points END) m(change)
+                 SELECT m.id, m.account, m.change,
+                   sum(m.change) OVER (PARTITION BY m.account ORDER BY m.id)::bigint AS left_over
+                 FROM (SELECT id, destination_id, points FROM rewards_posting WHERE destination_id = ANY(%s::bigint[])
+                       UNION ALL
+                       SELECT id, source_id, -points FROM rewards_posting WHERE source_id = ANY(%s::bigint[])
+                 ) m(id, account, change)
                ) moves WHERE id = ANY(%s::bigint[]) ORDER BY account = ANY(%s::bigint[]), change""",
-            [list(accounts), posting_ids, own],
+            [list(accounts), list(accounts), posting_ids, own],
         )
         return {row_id: Move(account, change, left) for row_id, account, change, left in cursor.fetchall()}
 
@@ -93,9 +98,11 @@ _POSTING_LOOK = {
     PostingKind.REDEEM: ("gift", "gift"),
     PostingKind.GIVE_BACK: ("undo", "undo"),
     PostingKind.TAKE_BACK: ("undo", "undo"),
+    PostingKind.UNDO: ("undo", "undo"),
     PostingKind.EXPIRE: ("clock", "undo"),
     PostingKind.ADJUST: ("adjust", "gift"),
     PostingKind.OPENING: ("import", "visit"),
+    PostingKind.CLOSE: ("erase", "undo"),
     PostingKind.MOVE: ("customers", "gift"),
     PostingKind.MOVE_DEBT: ("customers", "gift"),
 }
@@ -107,11 +114,22 @@ _TITLES: dict[str, Any] = {
     PostingKind.TAKE_BACK: gettext_lazy("Points taken back"),
     PostingKind.ADJUST: gettext_lazy("Points adjusted by hand"),
     PostingKind.OPENING: gettext_lazy("Points brought in from before"),
+    PostingKind.CLOSE: gettext_lazy("Closed, customer erased"),
 }
 _AT_PARTNER = {
     PostingKind.EARN: gettext_lazy("Points earned at a partner"),
     PostingKind.REDEEM: gettext_lazy("Points used at a partner"),
 }
+
+
+def referral_title(posting: Posting) -> str:
+    """What points for a referral, or their return, are called; blank for other postings."""
+    of_referral = REFERRAL_REFERENCE.fullmatch(posting.reference)
+    if of_referral is None:
+        return ""
+    if of_referral["back"]:
+        return _("Points for a friend taken back") if of_referral["side"] == "referrer" else _("Welcome taken back")
+    return _("Thanks for bringing a friend") if of_referral["side"] == "referrer" else _("Welcome from a friend")
 
 
 def read_postings(
@@ -146,7 +164,7 @@ def read_postings(
             title = _("%(reward)s used") % {"reward": reward.name} if reward else _("Points used as money off")
             detail = redemption.store.name if redemption and redemption.store else ""
         else:
-            title = str(_TITLES.get(posting.kind) or posting.get_kind_display())
+            title = referral_title(posting) or str(_TITLES.get(posting.kind) or posting.get_kind_display())
         url = ""
         if (by_hand := by_hands.get(posting.pk)) is not None:
             title = title if by_hand.posting_id == posting.pk else _("Adjustment of points reversed")

@@ -18,7 +18,8 @@ from loyaltycrm.core.actions.api_keys import make_api_key
 from loyaltycrm.core.models import Scope, Store, User
 from loyaltycrm.shop.tests.tills import MakeTill, Till
 from rewards.actions.catalogue import RewardContent, add_reward
-from rewards.models import BenefitKind, Reward, Voucher
+from rewards.benefits import Benefit, FreeItem, MoneyOff
+from rewards.models import Reward, Voucher
 
 
 class Answer(Protocol):
@@ -66,23 +67,22 @@ def till(till_of: MakeTill, barona_iela: Store) -> Till:
 def _reward(name: str, points: int) -> Reward:
     content = RewardContent(
         names={"en": name, "lv": f"{name} (lv)", "ru": f"{name} (ru)"},
-        kind=BenefitKind.FREE_ITEM,
         points_cost=points,
-        value_cents=300,
+        benefit=FreeItem(worth_cents=300),
     )
     return add_reward(content=content, by=None)
 
 
-def code_for(customer: Customer, store: Store, *, code: str = "RYE2LAVE", least_cents: int = 0) -> Voucher:
+def code_for(
+    customer: Customer, store: Store, *, code: str = "RYE2LAVE", least_cents: int = 0, benefit: Benefit | None = None
+) -> Voucher:
     """A code worth €3 that the customer got by mail, good for ten days."""
     today = store.business_date()
     return Voucher.objects.create(
         code=code,
         customer=customer,
         names={"en": "€3 off"},
-        kind=BenefitKind.MONEY_OFF,
-        value_cents=300,
-        minimum_spend_cents=least_cents,
+        benefit=benefit or MoneyOff(value_cents=300, minimum_spend_cents=least_cents),
         valid_from=today,
         good_through=today + timedelta(days=9),
     )

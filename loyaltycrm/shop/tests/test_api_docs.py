@@ -16,6 +16,7 @@ from loyaltycrm.core.models import Scope, Store
 from loyaltycrm.local.fixtures.services import Programs
 from loyaltycrm.shop.api import urlpatterns
 from loyaltycrm.shop.tests.conftest import code_for
+from rewards.benefits import FreeItem
 from rewards.models import Reward
 
 DOCS = Path(settings.BASE_DIR, "docs", "api.md").read_text(encoding="utf-8")
@@ -32,7 +33,7 @@ def test_every_request_of_the_docs_works_as_pasted(committed_db: str, barona_iel
     if curl is None:
         pytest.skip("curl is not installed")
     assert DOCS.count("```sh") == len(REQUESTS) > 12
-    Reward.objects.create(key="coffee", names={"en": "Coffee"}, kind="free_item", points_cost=100, value_cents=200)
+    Reward.objects.create(key="coffee", names={"en": "Coffee"}, points_cost=100, benefit=FreeItem(worth_cents=200))
     key = make_api_key(name="Till", store=barona_iela, scopes=Scope.values, by=None).secret
     env = {"API": f"{programs.site().url}/api/v1", "KEY": key, "PATH": str(Path(curl).parent)}
     wrong = []

@@ -75,3 +75,25 @@ def test_a_quantity_that_cannot_be_names_its_line(till: Till, nameless: Customer
 def test_a_visit_of_nobody_has_lines_too(till: Till) -> None:
     assert till.post("/visits", {"receipt": "R-1", "net_cents": 2_490, "lines": LINES}).status_code == 201
     assert len(kept()) == len(LINES)
+
+
+def test_goods_come_back_by_the_numbers_of_their_lines(till: Till, nameless: Customer) -> None:
+    in_force(rules_of(RATE, rule("bread", per_amount(2), categories=["Bread"])))
+    assert till.post("/visits", sale(lines=LINES)).json()["points"] == 24 + 28
+    goods = [{"line": 2, "quantity": "1", "net_cents": 1_090}]
+    pastry: dict[str, Any] = {"receipt": "B-1", "of_receipt": "R-1", "net_cents": 1_090, "lines": goods}
+    # 14.00 of bread are kept.
+    assert till.post("/visits/refund", pastry).json()["balance_after"] == 14 + 28
+    assert till.post("/visits/refund", pastry).json()["balance_after"] == 14 + 28
+    before = books()
+    for line, words in [
+        ({"line": 2, "quantity": "1", "net_cents": 1_090}, "Of line 2 more would come back"),
+        ({"line": 3, "quantity": "1", "net_cents": 100}, "This receipt has no line 3"),
+        ({"line": 1, "quantity": "0.100", "net_cents": 200}, "The lines do not add up"),
+    ]:
+        answer = till.post("/visits/refund", {"receipt": "B-2", "of_receipt": "R-1", "net_cents": 100, "lines": [line]})
+        assert (answer.status_code, code(answer), answer.json()["error"]["field"]) == (422, "refused", "lines")
+        assert words in answer.json()["error"]["message"]
+    other = till.post("/visits/refund", pastry | {"lines": [{"line": 1, "quantity": "0.1", "net_cents": 1_090}]})
+    assert (other.status_code, code(other)) == (409, "conflict")
+    assert books() == before

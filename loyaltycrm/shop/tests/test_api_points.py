@@ -9,14 +9,15 @@ import pytest
 from customers.models import Customer
 from loyaltycrm.core.models import Store
 from loyaltycrm.shop.tests.tills import MakeTill, Till, books, code
-from rewards.models import Reward
+from rewards.benefits import FreeItem, PercentOff
+from rewards.models import Reward, Voucher
 from rewards.queries import balance_of
 
 pytestmark = pytest.mark.django_db
 
 
 def test_points_are_used_once_and_undone(till: Till, till_of: MakeTill, centrs: Store, anna: Customer) -> None:
-    Reward.objects.create(key="coffee", names={"en": "Coffee"}, kind="free_item", points_cost=100, value_cents=200)
+    Reward.objects.create(key="coffee", names={"en": "Coffee"}, points_cost=100, benefit=FreeItem(worth_cents=200))
     had = till.get("/points/balance?customer=A-1001").json()["available"]
     assert [one["key"] for one in till.get("/points/rewards").json()["items"]] == ["coffee"]
     body = {"customer": "A-1001", "reward": "coffee"}
@@ -30,8 +31,17 @@ def test_points_are_used_once_and_undone(till: Till, till_of: MakeTill, centrs: 
     assert sum(one["remaining"] for one in till.get("/points/lots?customer=A-1001").json()["items"]) == had
 
 
+def test_a_reward_for_a_later_visit_is_told_by_its_code(till: Till, anna: Customer) -> None:
+    Reward.objects.create(key="tea", names={"en": "Tea"}, points_cost=10, benefit=FreeItem(worth_cents=200))
+    Reward.objects.create(key="half", names={"en": "Half"}, points_cost=10, benefit=PercentOff(basis_points=5_000))
+    bought = till.post("/points/redeem", {"customer": "A-1001", "reward": "half"}).json()
+    assert bought["code"] == Voucher.objects.get().code
+    assert till.get("/vouchers?customer=A-1001").json()["items"][0]["code"] == bought["code"]
+    assert till.post("/points/redeem", {"customer": "A-1001", "reward": "tea"}).json()["code"] is None
+
+
 def test_points_that_are_not_there_cannot_be_used(till: Till, nameless: Customer) -> None:
-    Reward.objects.create(key="coffee", names={"en": "Coffee"}, kind="free_item", points_cost=100, value_cents=200)
+    Reward.objects.create(key="coffee", names={"en": "Coffee"}, points_cost=100, benefit=FreeItem(worth_cents=200))
     before = books()
     answer = till.post("/points/redeem", {"customer": "A-1004", "reward": "coffee"})
     assert (answer.status_code, code(answer)) == (422, "refused")

@@ -28,6 +28,7 @@ from loyaltycrm.shop.api import PREFIX, api
 from loyaltycrm.shop.tests.conftest import code_for
 from loyaltycrm.shop.tests.tills import MakeTill, sale
 from loyaltycrm.wsgi import application
+from rewards.benefits import FreeItem
 from rewards.ledger.audit import audit
 from rewards.models import Reward
 
@@ -73,7 +74,7 @@ def secret(
     till_of: MakeTill, barona_iela: Store, centrs: Store, anna: Customer, nameless: Customer, settings: Settings
 ) -> str:
     settings.API_REQUESTS_PER_MINUTE = 0
-    Reward.objects.create(key="coffee", names={"en": "Coffee"}, kind="free_item", points_cost=10, value_cents=200)
+    Reward.objects.create(key="coffee", names={"en": "Coffee"}, points_cost=10, benefit=FreeItem(worth_cents=200))
     code_for(anna, barona_iela)
     till = till_of(barona_iela, scopes=Scope.values)
     for receipt, customer in (("R-1", "A-1001"), ("R-2", "A-1004")):

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils.html import escape
 
 from customers.actions.customers import create_customer
-from customers.models import Customer
+from customers.models import Classification, Customer
 from loyaltycrm.core.models import AuditEvent, Store, User
 from loyaltycrm.testing import visit
 
@@ -152,6 +152,40 @@ def test_pages_of_25(dace: User, signed_in: SignIn) -> None:
     assert names(client, "?page=2") == [f"B{number:02d}" for number in range(25, 30)]
     assert names(client, "?per_page=100") == names(client)
     assert len(rows(client)) == 30
+
+
+def test_of_a_long_list_the_first_rows_are_counted(
+    dace: User, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file holds all of them."""
+    monkeypatch.setattr("loyaltycrm.core.tables.MOST_COUNTED", 50)
+    people = [Customer(external_id=f"L{n:02}", first_name=f"B{n:02}", joined_on="2026-01-01") for n in range(53)]
+    Customer.objects.bulk_create(people)
+    client = signed_in(dace)
+    first, last = (client.get(f"/customers/?page={page}").content.decode() for page in (1, 3))
+    assert "More than 50 customers" in first
+    assert "1 to 25 of more than 50" in first
+    assert "Narrow the list to see the others." not in first
+    assert "26 to 50 of more than 50. Narrow the list to see the others." in last
+    assert names(client, "?page=2") == [f"B{n:02}" for n in range(25, 50)]
+    assert len(rows(client)) == 53
+
+
+def test_by_score_a_long_list_has_the_order_of_a_short_one(
+    people: None, dace: User, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, score in (("A-1002", 30), ("A-1003", 70)):
+        loyal = score > 60
+        standing = Classification.objects.filter(customer__external_id=number)
+        assert standing.update(score=score, loyal=loyal, regular=False, group="loyal" if loyal else "neither") == 1
+    client = signed_in(dace)
+    for sort in ("score", "-score"):
+        short = names(client, f"?sort={sort}")
+        assert short[-1] == "Customer A-1004"
+        with monkeypatch.context() as patch:
+            for module in ("core.tables", "shop.views.customers"):
+                patch.setattr(f"loyaltycrm.{module}.MOST_COUNTED", 2)
+            assert names(client, f"?sort={sort}") == short[:2]
 
 
 def test_the_file_holds_what_the_list_shows(people: None, dace: User, signed_in: SignIn) -> None:

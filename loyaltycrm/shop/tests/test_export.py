@@ -21,6 +21,7 @@ from rewards.actions.earning import record_visit, refund_visit, undo_visit
 from rewards.actions.expiry import sweep_expired
 from rewards.actions.goodwill import post_goodwill
 from rewards.actions.redeeming import use_reward
+from rewards.benefits import MoneyOff
 from rewards.models import Reward
 from rewards.tests.adjustments import adjust
 
@@ -83,7 +84,7 @@ def test_each_day_knows_what_happened_by_its_end(ann: Customer, barona_iela: Sto
     with time_machine.travel("2026-06-02T10:00:00Z"):
         buy(ann, barona_iela, 20_00, receipt="2")
         reward = Reward.objects.filter(points_cost=500).first() or Reward.objects.create(
-            key="five-off", names={"en": "5.00 off"}, kind="money_off", points_cost=500, value_cents=500
+            key="five-off", names={"en": "5.00 off"}, points_cost=500, benefit=MoneyOff(value_cents=500)
         )
         use_reward(customer=ann, reward=reward, store=barona_iela, by=None, reference="use:1")
     with time_machine.travel("2026-06-03T10:00:00Z"):
@@ -120,7 +121,7 @@ def test_arrears_show_as_less_than_nothing(ann: Customer, barona_iela: Store) ->
     with time_machine.travel("2026-06-01T10:00:00Z"):
         visit = record_visit(customer=ann, store=barona_iela, net_cents=600_00, receipt_id="1", by=None).visit
         reward = Reward.objects.filter(points_cost=500).first() or Reward.objects.create(
-            key="five-off", names={"en": "5.00 off"}, kind="money_off", points_cost=500, value_cents=500
+            key="five-off", names={"en": "5.00 off"}, points_cost=500, benefit=MoneyOff(value_cents=500)
         )
         use_reward(customer=ann, reward=reward, store=barona_iela, by=None, reference="use:1")
         refund_visit(visit=visit, net_cents=600_00, receipt_id="R1", by=None)

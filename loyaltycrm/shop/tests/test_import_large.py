@@ -15,21 +15,22 @@ from loyaltycrm.shop.tests.busy_shop import busy_shop
 pytestmark = pytest.mark.faults
 
 _MEASURED = """
-import resource, sys
+import sys
 from django.core.management import execute_from_command_line
+from loyaltycrm.local.machine import peak_megabytes
 execute_from_command_line(["manage.py", *sys.argv[1:]])
-print("peak kB", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print("peak MB", peak_megabytes())
 """
 
 
 def peak_megabytes(programs: Programs, folder: Path) -> float:
     program = programs.start("import", sys.executable, "-c", _MEASURED, "import_shop", str(folder), "--skip-checks")
     assert program.process.wait() == 0, program.log()
-    return int(program.log().rsplit("peak kB", 1)[1]) / 1024
+    return float(program.log().rsplit("peak MB", 1)[1])
 
 
 @pytest.mark.long
-@pytest.mark.skipif(not psutil.LINUX, reason="the peak is given in kB on Linux only")
+@pytest.mark.skipif(not psutil.LINUX, reason="only Linux tells the peak")
 def test_ten_times_the_receipts_need_no_more_memory(committed_db: str, programs: Programs, tmp_path: Path) -> None:
     """Each customer has as many receipts in both; what a file refuses is not kept in memory either."""
     small = busy_shop(tmp_path / "small", customers=300, receipts=6_000)

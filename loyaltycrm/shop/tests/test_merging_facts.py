@@ -28,7 +28,19 @@ from rewards.models import TierStanding
 
 OFFERS = (Purpose.OFFERS, Channel.EMAIL)
 DERIVED = {"SearchTerm", "Classification", "CustomerValue", "TierStanding", "TierChange"}
-KEPT = {"Customer", "Merge", "GroupChange", "ConsentEvent", "Account", "UnusualUse", "DuplicatePair"}
+KEPT = {
+    "Erasure",
+    "Customer",
+    "Merge",
+    "GroupChange",
+    "ConsentEvent",
+    "Account",
+    "UnusualUse",
+    "DuplicatePair",
+    "HoldOutPlace",
+    "Invitation",
+    "Referral",
+}
 
 
 def says(customer: Customer, given: bool) -> None:

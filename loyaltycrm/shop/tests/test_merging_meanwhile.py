@@ -20,7 +20,7 @@ from customers.actions.merging import MOVED_UNLESS_THERE
 from customers.actions.merging import OWNED as FACTS
 from customers.actions.notes import write_note
 from customers.actions.signals import record_signal
-from customers.models import Channel, ConsentEvent, ContactHold, Customer, Purpose, UnsubscribeToken, Visit
+from customers.models import Channel, ConsentEvent, ContactHold, Customer, PageLink, Purpose, UnsubscribeToken, Visit
 from feedback.actions.merging import OWNED as SAID
 from feedback.actions.surveys import invite_to_survey
 from feedback.actions.tickets import open_ticket
@@ -29,7 +29,7 @@ from loyaltycrm.core.models import Store, User
 from loyaltycrm.shop.actions.merging import merge_customers, undo_merge
 
 # A visit and a link to stop: the first is refused with its account, the second leads to who stands for its customer.
-GUARDED_OTHERWISE = {Visit, UnsubscribeToken}
+GUARDED_OTHERWISE = {Visit, UnsubscribeToken, PageLink}
 
 
 def writers(store: Store, by: User) -> list[Callable[[Customer], object]]:

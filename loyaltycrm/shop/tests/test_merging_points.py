@@ -22,6 +22,7 @@ from rewards.actions.expiry import sweep_expired
 from rewards.actions.goodwill import post_goodwill, reverse_goodwill
 from rewards.actions.redeeming import undo_redemption, use_reward
 from rewards.actions.voiding import void_visit
+from rewards.benefits import FreeItem, MoneyOff
 from rewards.ledger.audit import audit
 from rewards.models import Account, Lot, Posting, PostingKind, Redemption, Reward
 from rewards.queries import Balance, balance_of
@@ -79,8 +80,8 @@ def fine() -> bool:
 @pytest.fixture
 def coffee() -> Reward:
     return Reward.objects.create(
-        key="coffee-m", names={"en": "Coffee", "lv": "Kafija", "ru": "Кофе"}, kind="free_item", points_cost=60,
-        value_cents=200,
+        key="coffee-m", names={"en": "Coffee", "lv": "Kafija", "ru": "Кофе"}, points_cost=60,
+        benefit=FreeItem(worth_cents=200),
     )  # fmt: skip
 
 
@@ -110,6 +111,36 @@ def test_every_lot_moves_with_its_own_expiry(barona_iela: Store, dace: User) -> 
     assert {one.source.customer for one in postings} == {twin}
     assert {one.destination.customer for one in postings} == {anna}
     assert fine()
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "UPDATE rewards_posting SET points = points + 1 WHERE kind = 'move'",
+        "UPDATE rewards_posting SET arrears_change = arrears_change + 1 WHERE kind = 'move'",
+        "UPDATE rewards_posting SET points = points + 1 WHERE kind = 'move_debt'",
+        "UPDATE rewards_lot SET points = points + 1 WHERE reference LIKE 'merge:%'",
+        "DELETE FROM rewards_lotuse u USING rewards_posting p WHERE p.id = u.posting_id AND kind = 'move'",
+    ],
+)
+def test_the_check_of_the_books_names_a_posting_of_a_merge_that_does_not_add_up(
+    spoil: str, barona_iela: Store, dace: User, coffee: Reward
+) -> None:
+    owing, twin, other = person("Anna"), person("Anna"), person("Anna")
+    for customer in (owing, other):
+        visit = bought(customer, barona_iela, 60)
+        used(customer, barona_iela, coffee)
+        gave_back(visit, 60)
+    bought(twin, barona_iela, 20)
+    merged(owing, twin, dace)
+    merged(owing, other, dace)
+    assert set(Posting.objects.filter(kind__startswith="move").values_list("kind", flat=True)) == {"move", "move_debt"}
+    assert fine()
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        cursor.execute(spoil)
+        assert cursor.rowcount > 0
+    assert any(finding.rule.startswith("a posting of a merge takes from") for finding in audit())
 
 
 def test_undoing_at_once_gives_both_exactly_what_they_had(barona_iela: Store, dace: User) -> None:
@@ -247,7 +278,7 @@ def test_arrears_are_settled_by_the_others_points_and_parted_again(owing: str, b
     rich, poor = person("Anna"), person("Anna")
     bought(rich, barona_iela, 30, days_ago=8)
     visit = bought(poor, barona_iela, 50, days_ago=9)
-    reward = Reward.objects.create(key="fifty", names={"en": "50"}, kind="money_off", points_cost=50, value_cents=50)
+    reward = Reward.objects.create(key="fifty", names={"en": "50"}, points_cost=50, benefit=MoneyOff(value_cents=50))
     used(poor, barona_iela, reward)
     gave_back(visit, 50)
     before = of(rich), of(poor), lots(rich)
@@ -267,7 +298,7 @@ def test_arrears_are_settled_by_the_others_points_and_parted_again(owing: str, b
 def test_arrears_earned_back_meanwhile_are_not_owed_again(barona_iela: Store, dace: User) -> None:
     anna, twin = person("Anna"), person("Anna")
     visit = bought(twin, barona_iela, 50, days_ago=9)
-    reward = Reward.objects.create(key="fifty", names={"en": "50"}, kind="money_off", points_cost=50, value_cents=50)
+    reward = Reward.objects.create(key="fifty", names={"en": "50"}, points_cost=50, benefit=MoneyOff(value_cents=50))
     used(twin, barona_iela, reward)
     gave_back(visit, 50)
     merge = merged(anna, twin, dace)

@@ -25,6 +25,7 @@ from rewards.actions.expiry import sweep_expired
 from rewards.actions.goodwill import post_goodwill
 from rewards.actions.programme_versions import add_version
 from rewards.actions.redeeming import use_reward
+from rewards.benefits import FreeItem
 from rewards.models import Reward
 from rewards.tests.rules import SHIPPED
 
@@ -59,7 +60,7 @@ def test_each_lot_says_what_is_left_and_what_became_of_the_rest(
 
 def test_points_used_and_given_back_are_not_gone(nameless: Customer, barona_iela: Store, admin: User) -> None:
     today = date(2026, 7, 14)
-    coffee = Reward.objects.create(key="c", names={"en": "Coffee"}, kind="free_item", points_cost=40, value_cents=250)
+    coffee = Reward.objects.create(key="c", names={"en": "Coffee"}, points_cost=40, benefit=FreeItem(worth_cents=250))
     record_visit(customer=nameless, store=barona_iela, net_cents=40_00, receipt_id="A1", by=admin)
     visit = record_visit(customer=nameless, store=barona_iela, net_cents=50, receipt_id="A2", by=admin).visit
     use_reward(customer=nameless, reward=coffee, store=barona_iela, reference="k", visit=visit, by=admin)

@@ -22,6 +22,7 @@ from loyaltycrm.testing import visit
 from rewards.actions.earning import record_visit, refund_visit, undo_visit
 from rewards.actions.goodwill import post_goodwill
 from rewards.actions.redeeming import use_reward
+from rewards.benefits import FreeItem
 from rewards.models import Reward
 
 pytestmark = pytest.mark.django_db
@@ -38,7 +39,7 @@ def test_the_timeline_tells_what_each_entry_left(nameless: Customer, barona_iela
     now = timezone.now()
     monday = now - timedelta(days=now.weekday() + 7)
     coffee = Reward.objects.create(
-        key="c", names={"en": "Free coffee"}, kind="free_item", points_cost=120, value_cents=250
+        key="c", names={"en": "Free coffee"}, points_cost=120, benefit=FreeItem(worth_cents=250)
     )
     record_visit(customer=nameless, store=barona_iela, net_cents=200_00, occurred_at=monday, receipt_id="A", by=admin)
     use_reward(customer=nameless, reward=coffee, store=barona_iela, reference="k", by=admin)
@@ -77,7 +78,7 @@ def test_what_happened_elsewhere_shows_as_date_and_points_only(
 ) -> None:
     now = timezone.now()
     cake = Reward.objects.create(
-        key="c", names={"en": "Secret cake"}, kind="free_item", points_cost=120, value_cents=250
+        key="c", names={"en": "Secret cake"}, points_cost=120, benefit=FreeItem(worth_cents=250)
     )
     record_visit(
         customer=nameless, store=barona_iela, net_cents=200_00, receipt_id="OWN-1",

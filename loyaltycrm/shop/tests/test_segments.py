@@ -33,6 +33,7 @@ from customers.models import (
 )
 from customers.segments import counts_of, facts, in_words, members_of
 from feedback.actions.tickets import open_ticket
+from loyaltycrm.core.actions.staff import change_person
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import AuditEvent, Store, User
 from loyaltycrm.shop.actions.merging import merge_customers
@@ -127,6 +128,8 @@ CASES: list[tuple[str, dict[str, Any], set[str]]] = [
     ("sms", YES, {N}),
     ("surveys", YES, {P}),
     ("held", YES, {J, P}),
+    ("held_out", YES, set()),
+    ("held_out", NO, {A, J, P, N}),
     ("tier", any_of("gold"), {A}),
     ("tier", any_of("member"), {J, P, N}),
     ("tier", none_of("member"), {A}),
@@ -346,6 +349,17 @@ def test_own_segments_and_those_of_other_stores_are_not_there_for_others(
             assert client.get(f"/segments/{segment.pk}/edit/").status_code == status, (user, name)
             page = client.get(f"/customers/?segment={segment.pk}")
             assert ("segment" in page.context["filter"].form.errors) == (name not in seen)
+
+
+def test_an_own_segment_that_names_a_store_one_left_is_not_there_until_one_is_back(
+    people: None, dace: User, admin: User, barona_iela: Store, agenskalns: Store
+) -> None:
+    definition = {"store": any_of(str(barona_iela.pk), str(agenskalns.pk))}
+    segment = save_segment(name="both", definition=definition, is_shared=False, by=dace)
+    assert segment in Segment.objects.for_staff(dace)
+    for stores, is_there in (([agenskalns], False), ([agenskalns, barona_iela], True)):
+        change_person(person=dace, name=dace.name, role=dace.role, stores=stores, by=admin)
+        assert (segment in Segment.objects.for_staff(dace)) == is_there
 
 
 def test_a_filtered_list_becomes_a_segment(people: None, dace: User, signed_in: SignIn) -> None:

@@ -192,7 +192,6 @@ def a_known_customer_in_three_actions(page: Page, anna: Customer) -> None:
         "GET /find/",
         "GET /customers/N/",
         "GET /customers/N/preview/",
-        "GET /here/",
         "POST /customers/N/save/",
         "GET /visits/N/",
     }

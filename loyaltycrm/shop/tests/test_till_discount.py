@@ -14,10 +14,12 @@ from django.utils import timezone
 from customers.models import Customer, Visit
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import Store
-from loyaltycrm.shop.tests.conftest import save, text_of
+from loyaltycrm.shop.tests.conftest import code_for, save, text_of
 from rewards.actions.earning import record_visit, refund_visit
 from rewards.actions.memberships import sell_membership
 from rewards.actions.programme_versions import add_version
+from rewards.benefits import MoneyOff
+from rewards.models import Voucher
 from rewards.queries import balance_of
 from rewards.tests.rules import SHIPPED
 
@@ -50,6 +52,19 @@ def test_the_page_says_what_is_to_pay_and_saving_does_it(at_barona: Client, name
     assert (visit.gross_cents, visit.discount_cents, visit.net_cents) == (60_30, 3_01, 57_29)
     assert balance_of(nameless).available == 57
     assert "Discount on €60.30 −€3.01" in text_of(at_barona.get(response["Location"]))
+
+
+def test_an_entry_sent_late_has_the_discount_and_the_codes_of_its_day(
+    at_barona: Client, nameless: Customer, barona_iela: Store
+) -> None:
+    add_version(rules={**deepcopy(SHIPPED), "volume_discount": LARGE}, starts_on=date(2026, 7, 14), note="", by=None)
+    mondays = code_for(nameless, barona_iela, benefit=MoneyOff(value_cents=3_00, weekdays=[0]))
+    Voucher.objects.filter(pk=mondays.pk).update(valid_from=date(2026, 7, 1))
+    address = f"/till/customers/{nameless.pk}/save/"
+    values = {"amount": "60.30", "voucher": mondays.pk, "idempotency_key": str(uuid4())}
+    assert at_barona.post(address, values, headers={"X-Till-Age": "86400"}).status_code == 302
+    visit = Visit.objects.get()
+    assert (visit.business_date, visit.discount_cents, visit.net_cents) == (date(2026, 7, 13), 3_00, 57_30)
 
 
 def test_below_the_first_step_nothing_is_taken_off(at_barona: Client, nameless: Customer) -> None:

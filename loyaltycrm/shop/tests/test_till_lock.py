@@ -285,6 +285,9 @@ def test_a_person_chooses_the_own_pin_with_the_password_typed_just_before(liga: 
     assert another.post("/till/pin/", {"pin": "2580", "again": "2580"})["Location"].startswith(
         "/accounts/reauthenticate/"
     )
+    assert "2580" not in str(Session.objects.get(pk=another.session.session_key).get_decoded())
+    resumed = another.post("/accounts/reauthenticate/?next=/till/pin/", {"password": PASSWORD})
+    assert "Choose 4 to 8 digits" in text_of(resumed)
     row.refresh_from_db()
     assert row.failures == 0
     assert AuditEvent.objects.filter(action="set pin").count() == 1

@@ -13,14 +13,17 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from customers.models import Customer, Refund, Visit
+from customers.models import Customer, CustomerMail, Purpose, Refund, Visit
 from loyaltycrm.core.actions.knobs import set_knob
+from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import AuditEvent, IdempotencyRecord, Store, User
 from loyaltycrm.shop.actions.merging import merge_customers
 from loyaltycrm.shop.tests.conftest import code_for, save, text_of
 from loyaltycrm.shop.views.till.place import SESSION_KEY
+from loyaltycrm.testing import agree
 from rewards.actions.earning import record_visit, refund_visit, undo_visit
 from rewards.actions.receipts import move_visit
+from rewards.benefits import FreeItem
 from rewards.ledger.audit import audit
 from rewards.models import Posting, Redemption, TierStanding, VoucherStatus
 from rewards.queries import balance_of, tier_progress
@@ -54,7 +57,7 @@ def refund(client: Client, visit: Visit, amount: str, *, key: str = "", receipt:
 def test_a_visit_saved_for_the_wrong_customer_is_given_to_the_right_one(
     at_barona: Client, olga: Customer, janis: Customer, barona_iela: Store, liga: User
 ) -> None:
-    code = code_for(olga, barona_iela)
+    code = code_for(olga, barona_iela, benefit=FreeItem(worth_cents=2_50))
     had = balance_of(janis).available
     saved = save(at_barona, olga, "24.90", receipt_id="R 77", payment_method="card", voucher=[code.pk])
     wrong = Visit.objects.get(receipt_id="R 77")
@@ -99,6 +102,39 @@ def test_a_visit_moves_once_and_its_number_stays_taken(
     late = save(at_barona, olga, "24.90", receipt_id="r77")
     assert "Receipt r77 is known already with another amount or customer." in text_of(late)
     assert books() == written
+
+
+def test_a_move_does_not_begin_the_time_to_undo_anew(
+    at_barona: Client,
+    olga: Customer,
+    janis: Customer,
+    anna: Customer,
+    barona_iela: Store,
+    liga: User,
+    tuesday: time_machine.Traveller,
+) -> None:
+    wrong = sale(olga, barona_iela, 2_490, "R 77")
+    tuesday.shift(timedelta(minutes=10))
+    at_barona.post(f"/till/visits/{wrong.pk}/customer/", {"customer": janis.pk})
+    moved = Visit.objects.standing().get(receipt_id="R 77")
+    assert "Undo until 14:47" in text_of(at_barona.get(f"/till/visits/{moved.pk}/"))
+    at_barona.post(f"/till/visits/{moved.pk}/customer/", {"customer": anna.pk})
+    again = Visit.objects.standing().get(receipt_id="R 77")
+    tuesday.shift(timedelta(minutes=6))
+    with pytest.raises(Refused, match="The time to undo"):
+        undo_visit(visit=again, by=liga)
+    with pytest.raises(Refused, match="The time to change"):
+        move_visit(visit=again, customer=olga, by=liga)
+
+
+def test_whoever_a_visit_is_given_to_gets_the_receipt_that_they_asked_for(
+    at_barona: Client, olga: Customer, janis: Customer, barona_iela: Store
+) -> None:
+    agree(janis, Purpose.RECEIPTS, given=True)
+    wrong = sale(olga, barona_iela, 2_490, "R 77")
+    at_barona.post(f"/till/visits/{wrong.pk}/customer/", {"customer": janis.pk})
+    mail = CustomerMail.objects.get()
+    assert (mail.customer, mail.address) == (janis, "janis@example.com")
 
 
 def test_what_cannot_move_stays_and_says_why(

@@ -14,7 +14,7 @@ from customers.models import ConsentEvent, Customer, Identifier, Visit
 from customers.queries import may_mail
 from feedback.actions.tickets import open_ticket
 from feedback.models import Ticket
-from loyaltycrm.core.models import Store, User
+from loyaltycrm.core.models import AuditEvent, Store, User
 from loyaltycrm.shop.tests.conftest import save, text_of
 from loyaltycrm.testing import visit
 from rewards.actions.catalogue import stop_reward
@@ -137,6 +137,41 @@ def test_an_open_complaint_comes_before_everything(
     hers = signed_in(dace)
     hers.post("/till/store/", {"store": barona_iela.pk})
     assert f"Read ticket {ticket.pk}" in band(hers, olga)
+
+
+def test_sorry_is_said_once_and_the_band_says_so(
+    at_barona: Client, olga: Customer, agenskalns: Store, liga: User
+) -> None:
+    ticket = open_ticket(
+        customer=olga,
+        store=agenskalns,
+        kind="complaint",
+        subject="A hair in it",
+        words="A hair",
+        source="till",
+        by=None,
+    )
+    assert "I said sorry" in band(at_barona, olga)
+    for _time in range(2):
+        at_barona.post(f"/till/customers/{olga.pk}/sorry/")
+    told = band(at_barona, olga)
+    assert "Sorry was said. We answer by:" in told
+    assert "I said sorry" not in told
+    ticket.refresh_from_db()
+    assert ticket.sorry_said_by == liga
+    note = ticket.messages.get(voice="note")
+    assert note.body == "Sorry was said at the till: Barona iela"
+    assert AuditEvent.objects.filter(action="say sorry", by=liga).count() == 1
+
+
+def test_nobody_says_sorry_where_nobody_complains(at_barona: Client, olga: Customer, barona_iela: Store) -> None:
+    question = open_ticket(
+        customer=olga, store=barona_iela, kind="question", subject="Rye?", words="When?", source="till", by=None
+    )
+    assert "The complaint is solved already." in text_of(
+        at_barona.post(f"/till/customers/{olga.pk}/sorry/", follow=True)
+    )
+    assert question.messages.count() == 1
 
 
 def test_a_complaint_elsewhere_is_told_without_its_subject(

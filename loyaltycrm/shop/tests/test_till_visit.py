@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 import time_machine
 from django.test import Client
+from django.utils import timezone
 
 from customers.models import Customer, Visit
 from loyaltycrm.core.models import AuditEvent, IdempotencyRecord, Store, User
@@ -127,6 +128,34 @@ def test_the_same_form_sent_twice_is_one_visit(at_barona: Client, olga: Customer
     assert balance_of(olga).available == 24
 
 
+def test_a_kept_entry_sent_again_without_its_note_is_the_same_visit(at_barona: Client, olga: Customer) -> None:
+    key = str(uuid4())
+    first = save(at_barona, olga, "24.90", key=key, note="Came with her mother")
+    written = books()
+    assert save(at_barona, olga, "24.90", key=key).get("Location") == first["Location"]
+    assert books() == written
+    assert Visit.objects.get(customer=olga).note == "Came with her mother"
+
+
+@pytest.mark.parametrize(
+    ("age", "hours"),
+    [("43200", 12), ("86400", 24), ("999999", 24), ("0", 0), ("-60", 0), ("NaN", 0), ("", 0), ("²", 0)],
+)
+def test_an_entry_sent_late_is_a_visit_of_when_it_was_typed(
+    at_barona: Client, olga: Customer, barona_iela: Store, age: str, hours: int
+) -> None:
+    start = timezone.now()
+    values = {"amount": "24.90", "idempotency_key": str(uuid4())}
+    first, again = (
+        at_barona.post(f"/till/customers/{olga.pk}/save/", values, headers={"X-Till-Age": sent})
+        for sent in (age, "43205")
+    )
+    visit = Visit.objects.get(customer=olga)
+    assert start <= visit.occurred_at + timedelta(hours=hours) <= visit.recorded_at
+    assert visit.business_date == barona_iela.business_date(visit.occurred_at)
+    assert again["Location"] == first["Location"]
+
+
 def test_the_same_form_sent_with_another_amount_saves_nothing_and_says_so(at_barona: Client, olga: Customer) -> None:
     key = str(uuid4())
     first = save(at_barona, olga, "24.90", key=key)
@@ -213,7 +242,9 @@ def test_a_ticked_code_is_used_on_the_visit(at_barona: Client, olga: Customer, b
     response = save(at_barona, olga, "24.90", key=key, voucher=[voucher.pk])
     used = Redemption.objects.get()
     assert (used.voucher, used.visit_id, used.store) == (voucher, Visit.objects.get().pk, barona_iela)
-    assert "Used on this visit €3 off Code RYE2LAVE" in text_of(at_barona.get(response["Location"]))
+    page = text_of(at_barona.get(response["Location"]))
+    assert "Used on this visit €3 off Code RYE2LAVE · −€3.00" in page
+    assert "· €21.90" in page
     written = books()
     assert save(at_barona, olga, "24.90", key=key, voucher=[voucher.pk])["Location"] == response["Location"]
     assert books() == written
@@ -231,7 +262,7 @@ def test_a_typed_code_is_used_on_the_visit(at_barona: Client, olga: Customer, ba
     [
         ("NOSUCHCD", "This code is not known. Check it letter by letter."),
         ("ANNASC0D", "This code belongs to another customer."),
-        ("BIGVISIT", "This code needs a larger visit."),
+        ("BIGVISIT", "€3 off: It needs a visit of €50.00 or more."),
     ],
 )
 def test_a_code_that_is_not_good_leaves_the_visit_unsaved(
@@ -276,7 +307,7 @@ def test_undo_takes_the_points_and_gives_the_code_back(at_barona: Client, olga: 
     undone = at_barona.post(f"{saved}undo/", follow=True)
     page = text_of(undone)
     assert "Visit undone · 14 July 2026, 14:32" in page
-    assert "−24 points" in page
+    assert "−21 points" in page
     assert "Undo visit" not in page
     assert balance_of(olga).available == 0
     voucher.refresh_from_db()

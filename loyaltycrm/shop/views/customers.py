@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from datetime import date
 from functools import cached_property
 from itertools import islice
-from typing import Any, cast
+from typing import Any
 
 import django_filters
 import django_tables2 as tables
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.db.models.expressions import OrderBy
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import render
@@ -19,19 +19,28 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from customers.models import Customer, Group, Segment
+from customers.models import Channel, Customer, Group, Purpose, Segment
 from customers.segment_forms import FactsForm
 from customers.segments import narrowed
+from customers.segments.own_facts import agreed_to
 from loyaltycrm.core.access import asks_password_again, person
 from loyaltycrm.core.actions.exports import record_export
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.forms import FilterForm
 from loyaltycrm.core.models import Store
 from loyaltycrm.core.permissions import Permission, permission
-from loyaltycrm.core.tables import NUMBER, show_page
+from loyaltycrm.core.tables import MOST_COUNTED, NUMBER, show_page
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.exports import AsIs, csv_response
-from loyaltycrm.shop.queries.customers import Listed, called, in_group, listed_customers, visited
+from loyaltycrm.shop.queries.customers import (
+    Listed,
+    called,
+    in_group,
+    listed_customers,
+    visited,
+    with_facts,
+    with_last_visit,
+)
 from rewards.queries import Balance, balances, tier_name
 from rewards.segment_facts import in_tier, tier_keys, tiers
 
@@ -91,7 +100,8 @@ class CustomerFilter(django_filters.FilterSet):
             return customers.none()
 
     def by_consent(self, customers: QuerySet[Customer], _name: str, answer: str) -> QuerySet[Customer]:
-        return customers.filter(Q(agreed=answer == "yes"))
+        agreed = agreed_to(Purpose.OFFERS, Channel.EMAIL)
+        return customers.filter(agreed if answer == "yes" else ~agreed)
 
 
 class CustomerTable(tables.Table):
@@ -102,7 +112,7 @@ class CustomerTable(tables.Table):
     points = tables.Column(accessor="pk", verbose_name=_("Points"), orderable=False, attrs=NUMBER)
     last_visit = tables.Column(accessor="pk", verbose_name=_("Last visit"))
     since = tables.Column(accessor="joined_on", verbose_name=_("Customer since"), order_by=("joined_on", "pk"))
-    consent = tables.Column(accessor="agreed", verbose_name=_("Offers by email"), orderable=False)
+    consent = tables.Column(accessor="pk", verbose_name=_("Offers by email"), orderable=False)
 
     caption = _("Customers")
 
@@ -110,6 +120,11 @@ class CustomerTable(tables.Table):
     def ranks(self) -> dict[str, int]:
         """{tier: rank}, 1 being the lowest."""
         return {key: rank for rank, key in enumerate(tier_keys(), start=1)}
+
+    @cached_property
+    def facts(self) -> dict[int, Listed]:
+        """What is said of those on the shown page, in one go."""
+        return with_facts([row.record.pk for row in self.paginated_rows])
 
     @cached_property
     def balances(self) -> dict[int, Balance]:
@@ -120,34 +135,41 @@ class CustomerTable(tables.Table):
         return render_to_string("shop/_cell_customer.html", {"customer": record})
 
     def render_group(self, record: Customer) -> str:
-        standing = getattr(record, "classification", None)
+        standing = getattr(self.facts[record.pk], "classification", None)
         return render_to_string("components/badge_group.html", {"group": standing.group if standing else Group.UNKNOWN})
 
     def render_score(self, record: Customer) -> str:
-        standing = getattr(record, "classification", None)
+        standing = getattr(self.facts[record.pk], "classification", None)
         return formats.decimal_number(standing.score) if standing and standing.score is not None else formats.EN_DASH
 
     def render_tier(self, record: Customer) -> str:
-        standing = getattr(record, "tier_standing", None)
+        standing = getattr(self.facts[record.pk], "tier_standing", None)
         key = standing.tier if standing else next(iter(self.ranks))
         return render_to_string("components/badge_tier.html", {"name": tier_name(key), "rank": self.ranks.get(key, 1)})
 
     def render_points(self, record: Customer) -> str:
         return formats.number(self.balances.get(record.pk, Balance()).available)
 
-    def render_last_visit(self, record: Listed) -> str:
-        return formats.short_date(record.last_visit_on) if record.last_visit_on else formats.EN_DASH
+    def render_last_visit(self, record: Customer) -> str:
+        last_visit_on = self.facts[record.pk].last_visit_on
+        return formats.short_date(last_visit_on) if last_visit_on else formats.EN_DASH
 
     def render_since(self, value: date) -> str:
         return formats.short_date(value)
 
-    def render_consent(self, value: bool) -> str:
-        return str(_("Yes")) if value else str(_("No"))
+    def render_consent(self, record: Customer) -> str:
+        return str(_("Yes")) if self.facts[record.pk].agreed else str(_("No"))
 
     def order_score(self, customers: QuerySet[Customer], is_descending: bool) -> tuple[QuerySet[Customer], bool]:
+        scored = customers.filter(classification__score__isnull=False)
+        if scored.order_by()[: MOST_COUNTED + 1].count() > MOST_COUNTED:
+            # The pages end before those without a score begin, so that the index of scores can be followed.
+            score = "-classification__score" if is_descending else "classification__score"
+            return scored.order_by(score, "sort_name", "pk"), True
         return customers.order_by(_nulls_last("classification__score", is_descending), "sort_name", "pk"), True
 
     def order_last_visit(self, customers: QuerySet[Customer], is_descending: bool) -> tuple[QuerySet[Customer], bool]:
+        customers = with_last_visit(customers)
         return customers.order_by(_nulls_last("last_visit_on", is_descending), "sort_name", "pk"), True
 
 
@@ -175,6 +197,7 @@ def customers(request: HttpRequest) -> HttpResponse:
         "more": below,
         "more_open": bool(below.errors or below.definition()),
         "count": table.paginator.count,
+        "has_more": table.paginator.has_more,
         "narrowed": is_narrowed,
         "query": request.GET.urlencode(),
         "export_url": f"{reverse('shop:customers_export')}?{request.GET.urlencode()}",
@@ -198,10 +221,10 @@ def customers_export(request: HttpRequest) -> StreamingHttpResponse:
 
 def _rows(customers: QuerySet[Customer]) -> Iterator[list[Any]]:
     lowest = tier_keys()[0]
-    rows = cast("Iterator[Listed]", customers.iterator(chunk_size=ROWS_AT_ONCE))
+    rows = customers.values_list("pk", flat=True).iterator(chunk_size=ROWS_AT_ONCE)
     while batch := list(islice(rows, ROWS_AT_ONCE)):
-        owned = balances([customer.pk for customer in batch])
-        for customer in batch:
+        owned, facts = balances(batch), with_facts(batch)
+        for customer in (facts[pk] for pk in batch if pk in facts):
             standing = getattr(customer, "classification", None)
             tier = getattr(customer, "tier_standing", None)
             yield [

@@ -11,13 +11,13 @@ from customers.queries import contact_card, found_profile, newest_notes, standin
 from feedback.queries import tickets_of
 from loyaltycrm.core.models import Company, User
 from loyaltycrm.core.permissions import Permission, permission
+from loyaltycrm.core.tables import page_asked
 from loyaltycrm.shop.queries.memberships import membership_of
+from loyaltycrm.shop.queries.moved import moved_of
 from loyaltycrm.shop.queries.profile import profile_of
 from loyaltycrm.shop.queries.promises import promises_of
 from loyaltycrm.shop.queries.timeline import KINDS, offers_of, timeline
 from loyaltycrm.shop.views.lots import lot_list
-
-LAST_PAGE = 100_000
 
 
 @permission(Permission.SEE_CUSTOMERS)
@@ -33,9 +33,7 @@ def profile(request: HttpRequest, pk: int) -> HttpResponse:
     ticket = min(open_tickets, key=lambda one: (one.kind != "complaint", one.due_at), default=None)
     kind = request.GET.get("show", "")
     kind = kind if kind in KINDS else ""
-    asked = request.GET.get("page", "1")
-    page = min(int(asked), LAST_PAGE) if asked.isascii() and asked.isdigit() and len(asked) < 9 else 1
-    shown = timeline(customer, user=user, kind=kind, page=page)
+    shown = timeline(customer, user=user, kind=kind, page=page_asked(request))
     labels = {
         "visits": _("Visits"),
         "points": _("Points"),
@@ -56,6 +54,7 @@ def profile(request: HttpRequest, pk: int) -> HttpResponse:
         "kind": kind,
         "chips": [("", _("All"), shown.total), *((name, labels[name], shown.counts[name]) for name in KINDS)],
         "offers": offers_of(customer),
+        "moved": moved_of(customer),
         "lots": lot_list(request, customer, user),
         "membership": membership_of(customer, on=Company.current().today()),
         "promises": promises_of(customer, on=Company.current().today()),

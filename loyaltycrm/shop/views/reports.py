@@ -55,6 +55,12 @@ REPORTS = (
         Permission.SEE_ACCOUNTS,
     ),
     Report(
+        _("Hold-out"),
+        _("What are all offers together worth, against those who get none for a year?"),
+        "rewards:hold_out",
+        Permission.MANAGE_OFFERS,
+    ),
+    Report(
         _("Memberships"),
         _("Who is a member, and whose membership ends soon?"),
         "shop:members",

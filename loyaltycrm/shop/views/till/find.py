@@ -24,7 +24,7 @@ from loyaltycrm.shop.actions.till import add_customer
 from loyaltycrm.shop.forms.till import CONSENT_WORDING, NewCustomerForm
 from loyaltycrm.shop.queries.finding import Found, whom
 from loyaltycrm.shop.queries.till import latest_here
-from loyaltycrm.shop.views.till.place import at_store
+from loyaltycrm.shop.views.till.place import at_store, go_on
 from rewards.models import Voucher
 
 
@@ -77,7 +77,7 @@ def save(request: HttpRequest, store: Store) -> HttpResponse:
         form.refuse(Refused(_("The till is busy. Your entry is kept; try again")))
         return _add_page(request, store, form, [])
     messages.success(request, _("%(name)s is a customer now.") % {"name": customer.full_name})
-    return redirect("shop:till_customer", pk=customer.pk)
+    return go_on(request, reverse("shop:till_customer", args=[customer.pk]))
 
 
 def guessed(query: str) -> dict[str, str]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Concatenate, ParamSpec, cast
 from urllib.parse import urlencode
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -20,6 +21,7 @@ from loyaltycrm.core.tills import SESSION_TILL
 from loyaltycrm.shop.forms.till import StoreForm
 
 SESSION_KEY = "till_store"
+OLDEST_ENTRY_SECONDS = 24 * 60 * 60
 
 P = ParamSpec("P")
 TillView = Callable[Concatenate[HttpRequest, Store, P], HttpResponse]
@@ -75,6 +77,22 @@ def choose_store(request: HttpRequest) -> HttpResponse:
         "till/store.html",
         {"form": form, "stores": stores, "here": here, "next": request.POST.get("next") or request.GET.get("next", "")},
     )
+
+
+def go_on(request: HttpRequest, to: str) -> HttpResponse:
+    """After a form was taken: on to this page of ours. A form that a script sends (`X-Till-Entry`) is told where."""
+    return JsonResponse({"to": to}) if "X-Till-Entry" in request.headers else HttpResponseRedirect(to)
+
+
+def typed_at(request: HttpRequest) -> datetime | None:
+    """When a form was typed that a script sends later, by its age in seconds (`X-Till-Age`); None where it is new.
+
+    Never in the future, and at most a day ago: for as long a browser sends an entry that it kept.
+    """
+    age = request.headers.get("X-Till-Age", "")
+    if not (age.isascii() and age.isdecimal() and len(age) <= 9 and int(age)):
+        return None
+    return timezone.now() - timedelta(seconds=min(int(age), OLDEST_ENTRY_SECONDS))
 
 
 def back(request: HttpRequest, otherwise: str) -> HttpResponseRedirect:

@@ -9,17 +9,20 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from customers.models import Visit
+from customers.actions import mailing
+from customers.models import CustomerMail, Visit
 from loyaltycrm.core.access import person
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import Store
 from loyaltycrm.core.permissions import Permission, permission
 from loyaltycrm.lib.transactions import Busy
-from loyaltycrm.shop.queries.till import latest_here, receipt_of
+from loyaltycrm.shop.actions.receipt_mails import mail_receipt
+from loyaltycrm.shop.queries.till import latest_here, receipt_of, visit_of_refund
 from loyaltycrm.shop.views.till.place import at_store, back
 from loyaltycrm.shop.views.till.sums import addends
 from rewards.actions.earning import undo_visit
 from rewards.actions.redeeming import undo_redemption
+from rewards.actions.undoing_refunds import undo_refund
 from rewards.models import Redemption
 
 
@@ -55,6 +58,49 @@ def undo(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
 
 
 @require_POST
+@permission(Permission.LOG_VISITS)
+@at_store
+def undo_given_back(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
+    """Undo a refund typed wrong; the receipt then says so."""
+    visit = _visit(request, visit_of_refund(pk))
+    try:
+        undo_refund(refund_id=pk, by=person(request))
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    except Busy:
+        messages.error(request, _("The till is busy. Nothing was undone; try again"))
+    return redirect("shop:till_receipt", pk=visit.pk)
+
+
+@require_POST
+@permission(Permission.LOG_VISITS)
+@at_store
+def mail(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
+    """Let the receipt go to the customer by email."""
+    visit = _visit(request, pk)
+    try:
+        mail_receipt(visit=visit, by=person(request))
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    return redirect("shop:till_receipt", pk=visit.pk)
+
+
+@require_POST
+@permission(Permission.LOG_VISITS)
+@at_store
+def stop_mail(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
+    """Do not send the receipt by email."""
+    visit = _visit(request, pk)
+    waiting = CustomerMail.objects.filter(visit=visit).first()
+    try:
+        if waiting is not None:
+            mailing.stop_mail(mail=waiting, by=person(request))
+    except Refused as refusal:
+        messages.error(request, str(refusal))
+    return redirect("shop:till_receipt", pk=visit.pk)
+
+
+@require_POST
 @permission(Permission.REDEEM)
 @at_store
 def undo_use(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
@@ -73,7 +119,7 @@ def undo_use(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
         except Busy:
             messages.error(request, _("The till is busy. Nothing was undone; try again"))
         else:
-            name = undone.voucher.name if undone.voucher else ""
+            name = undone.name
             messages.success(request, _("Undone: %(reward)s.") % {"reward": name})
     return back(request, reverse("shop:till_customer", args=[redemption.customer_id]))
 

@@ -9,7 +9,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from customers import search
-from customers.models import Customer, Visit
+from customers.actions.mailing import may_be_mailed
+from customers.goods import goods_left
+from customers.models import Customer, Refund, Visit
 from loyaltycrm.core.access import person
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.forms import one_time_key
@@ -17,12 +19,15 @@ from loyaltycrm.core.models import Company, Store
 from loyaltycrm.core.permissions import Permission, permission
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.transactions import Busy
-from loyaltycrm.shop.actions.till import refund_at_till
-from loyaltycrm.shop.forms.till import ClaimForm, RefundForm
+from loyaltycrm.shop.actions.receipt_mails import mail_receipt, wants_receipts
+from loyaltycrm.shop.actions.till import refund_at_till, refund_given_with
+from loyaltycrm.shop.forms.goods import RefundForm
+from loyaltycrm.shop.forms.till import ClaimForm
 from loyaltycrm.shop.queries.finding import whom
 from loyaltycrm.shop.queries.till import receipt_of, receipts_of
 from loyaltycrm.shop.views.till.place import at_store
 from rewards.actions.receipts import claim_visit, move_visit
+from rewards.actions.refund_previews import preview_refund
 
 page = require_http_methods(["GET", "HEAD", "POST"])
 
@@ -70,6 +75,8 @@ def _given(request: HttpRequest, visit: Visit, customer: Customer) -> HttpRespon
     except Busy:
         messages.error(request, _("The till is busy. Nothing was changed; try again"))
         return redirect("shop:till_receipt", pk=visit.pk)
+    if wants_receipts(customer) and may_be_mailed(customer):
+        mail_receipt(visit=outcome.visit, by=person(request))
     messages.success(request, _("The visit is %(name)s’s now.") % {"name": customer.full_name})
     return redirect("shop:till_receipt", pk=outcome.visit.pk)
 
@@ -105,17 +112,27 @@ def claim(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
 @permission(Permission.LOG_VISITS)
 @at_store
 def refund(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
-    """Give money back on a receipt, in part or whole."""
+    """Give money back on a receipt, in part or whole, perhaps for goods of it; what is typed so far is previewed."""
     visit = _visit(request, pk)
     shown = receipt_of(visit)
-    form = RefundForm(request.POST or None, initial={"amount": shown.refundable_cents})
-    if request.method == "POST" and form.is_valid():
+    left = goods_left(visit) if shown.refundable_cents else []
+    typed = request.POST or (request.GET if "amount" in request.GET else None)
+    initial = {} if left else {"amount": shown.refundable_cents}
+    form = RefundForm(typed, left=left, refundable_cents=shown.refundable_cents, initial=initial)
+    is_sent = request.method == "POST" and "show" not in request.POST
+    sent = {name: given for name, given in request.POST.lists() if name != "csrfmiddlewaretoken"}
+    # After what is left was read: the first sending may be done in between, and the form as sent does not fit then.
+    if is_sent and (before := refund_given_with(visit=visit, store=store, sent=sent, key=one_time_key(request))):
+        return _given_back(request, before)
+    if is_sent and form.is_valid():
         try:
             given = refund_at_till(
                 visit=visit,
                 store=store,
                 amount_cents=form.cleaned_data["amount"],
                 receipt_id=form.cleaned_data["receipt_id"],
+                lines=form.cleaned_data["lines"],
+                sent=sent,
                 key=one_time_key(request),
                 by=person(request),
             )
@@ -124,10 +141,21 @@ def refund(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
         except Busy:
             form.refuse(Refused(_("The till is busy. Your entry is kept; try again")))
         else:
-            amount = formats.money(given.net_cents, Company.current().currency)
-            messages.success(request, _("Given back: %(amount)s.") % {"amount": amount})
-            return redirect("shop:till_receipt", pk=visit.pk)
-    return render(request, "till/refund.html", {"store": store, "visit": visit, "receipt": shown, "form": form})
+            return _given_back(request, given)
+    preview = None
+    if not form.is_bound and initial:
+        preview = preview_refund(visit=visit, store=store, net_cents=shown.refundable_cents)
+    elif form.is_bound and form.is_valid():
+        values = form.cleaned_data
+        preview = preview_refund(visit=visit, store=store, net_cents=values["amount"], lines=values["lines"])
+    context = {"store": store, "visit": visit, "receipt": shown, "form": form, "preview": preview}
+    return render(request, "till/refund.html", context)
+
+
+def _given_back(request: HttpRequest, refund: Refund) -> HttpResponse:
+    amount = formats.money(refund.net_cents, Company.current().currency)
+    messages.success(request, _("Given back: %(amount)s.") % {"amount": amount})
+    return redirect("shop:till_receipt", pk=refund.visit_id)
 
 
 def _visit(request: HttpRequest, pk: int) -> Visit:

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 
 from django.utils.translation import gettext as _
 
+from customers.actions.visit_lines import ReceiptLine
 from customers.models import Customer, PaymentMethod
+from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import Company, Store
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.translated import pick
-from loyaltycrm.shop.queries.till import catalogue, unlocked_by
+from loyaltycrm.shop.actions.till import sale_before_codes, with_goods
+from loyaltycrm.shop.queries.till import unlocked_by
+from rewards.actions.codes import NO_CODES, CodesOnSale, codes_for
 from rewards.actions.earning import NO_DETAILS, Details, preview_visit
+from rewards.actions.redeeming import normalise_code
 from rewards.benefit_words import step_in_words
+from rewards.benefits import Sale
 from rewards.discounts import discount_for
-from rewards.models import Reward
+from rewards.models import Reward, Voucher
 from rewards.programme import BasketLine, EarningLine, load_programmes
+from rewards.queries import catalogue
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +45,26 @@ class DiscountLine:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeLine:
+    """One code on this visit: what it takes off in cents, or why it cannot be used as things stand."""
+
+    name: str
+    cents: int = 0
+    why_not: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """What a visit would do; `amount_cents` is None as long as no amount can be read.
 
     `pending` of the points open on `opens_on`. `discount` says what the programme takes off it, `discount_steps` what
-    it could.
+    it could; `codes` what each code ticked or typed does, or why it does nothing.
     """
 
     amount_cents: int | None
     discount: DiscountLine | None
+    codes: list[CodeLine]
+    to_pay_cents: int
     discount_steps: list[str]
     points: int
     addends: list[Addend]
@@ -85,26 +103,42 @@ def cents_typed(text: object) -> int | None:
         return None
 
 
+def codes_typed(ticked: Iterable[str], typed: object) -> list[str]:
+    """The codes of the vouchers ticked and the one typed; what cannot be read, or is not known, is left out."""
+    numbers = [int(text) for text in ticked if text.isascii() and text.isdecimal() and len(text) <= 18][:50]
+    known = Voucher.objects.filter(pk__in=numbers).order_by("pk").values_list("code", flat=True) if numbers else []
+    return [*known, *filter(None, [normalise_code(str(typed or ""))])]
+
+
 def preview_of(
     customer: Customer,
     store: Store,
     amount: object,
     payment_method: str | None = None,
     details: Details = NO_DETAILS,
+    *,
+    codes: Sequence[str] = (),
+    item_cents: int | None = None,
+    lines: Sequence[ReceiptLine] = (),
 ) -> Preview:
     """What a visit of the amount typed so far would do; an amount or payment that cannot be read counts as none."""
     cents = cents_typed(amount)
     currency = Company.current().currency
     terms = discount_for(customer, on=store.business_date())
     taken = terms.of(cents) if terms and cents else None
-    net_cents = (cents or 0) - (taken.cents if taken else 0)
+    sale = sale_before_codes(terms, store, cents or 0, lines, item_cents)
+    used, said = _codes_on(codes, customer, sale) if cents else (NO_CODES, [])
+    net_cents = sale.amount_cents - used.off_cents
+    details = with_goods(replace(details, extra=used.extra), lines, (cents or 0) - net_cents)
     method = payment_method if payment_method in PaymentMethod.values else PaymentMethod.UNKNOWN
     visit = preview_visit(customer=customer, store=store, net_cents=net_cents, payment_method=method, details=details)
     return Preview(
         amount_cents=cents,
-        discount=DiscountLine(step_in_words(taken.step, terms.terms, currency), taken.cents, net_cents)
+        discount=DiscountLine(step_in_words(taken.step, terms.terms, currency), taken.cents, sale.amount_cents)
         if terms and taken
         else None,
+        codes=said,
+        to_pay_cents=net_cents,
         discount_steps=[step_in_words(step, terms.terms, currency) for step in terms.terms.steps] if terms else [],
         points=visit.points,
         addends=addends(visit.lines, net_cents, store.business_date()),
@@ -114,6 +148,17 @@ def preview_of(
         opens_on=visit.opens_on,
         unlocks=unlocked_by(visit.balance_before, visit.balance_after, catalogue()) if cents else [],
     )
+
+
+def _codes_on(codes: Sequence[str], customer: Customer, sale: Sale) -> tuple[CodesOnSale, list[CodeLine]]:
+    """What the codes do on the sale, as saving it would; one that cannot be used keeps all from being counted."""
+    if not codes:
+        return NO_CODES, []
+    try:
+        used = codes_for(codes, customer=customer, sale=sale)
+    except Refused as refusal:
+        return NO_CODES, [CodeLine("", why_not=str(refusal.message))]
+    return used, [CodeLine(one.voucher.name, one.given.off_cents) for one in used.codes if one.given]
 
 
 def addends(lines: Iterable[EarningLine], net_cents: int, day: date) -> list[Addend]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -14,35 +15,47 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from customers.actions.mailing import may_be_mailed
+from customers.actions.visit_lines import ReceiptLine
 from customers.models import Customer
+from feedback.actions.conversation import say_sorry
+from feedback.queries import open_complaint_of
 from loyaltycrm.core.access import person
 from loyaltycrm.core.actions.idempotency import KeyReused
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.forms import one_time_key
-from loyaltycrm.core.models import Store
+from loyaltycrm.core.models import Company, Store
 from loyaltycrm.core.permissions import Permission, permission
 from loyaltycrm.lib import formats
+from loyaltycrm.lib.formats import amount_in_field
 from loyaltycrm.lib.transactions import Busy
+from loyaltycrm.shop.actions.receipt_mails import wants_receipts
 from loyaltycrm.shop.actions.till import report_problem, save_visit, use_reward_now
+from loyaltycrm.shop.forms.goods import readable_lines
 from loyaltycrm.shop.forms.till import MemberVisitForm, ProblemForm, VisitForm
 from loyaltycrm.shop.queries.memberships import membership_of
 from loyaltycrm.shop.queries.promises import owed_to
 from loyaltycrm.shop.queries.till import card_of, saved_with
-from loyaltycrm.shop.views.till.place import at_store, back
-from loyaltycrm.shop.views.till.sums import asked_parts, cents_typed, details_of, preview_of
+from loyaltycrm.shop.views.till.place import at_store, back, go_on, typed_at
+from loyaltycrm.shop.views.till.sums import asked_parts, cents_typed, codes_typed, details_of, preview_of
 from rewards.actions.redeeming import usable_vouchers
+from rewards.benefits.words import conditions_in_words
 from rewards.discounts import discount_for
 from rewards.models import Reward, Voucher
+from rewards.places import stores_in_words
 
 PARTS = ("paid_with_points", "gift_cards", "tax")
 
 
 @dataclass(frozen=True, slots=True)
 class OfferRow:
-    """One of the customer's codes and whether it is ticked for this visit."""
+    """One of the customer's codes: whether it is ticked for this visit, its terms, and why it cannot be used here now
+    (blank where it can, or where only the amount is missing)."""
 
     voucher: Voucher
     ticked: bool
+    terms: str
+    why_not: str = ""
 
 
 @require_safe
@@ -51,7 +64,8 @@ class OfferRow:
 def serve(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
     """The customer and the form for this visit."""
     customer = _customer(request, pk)
-    return _visit_page(request, store, customer, MemberVisitForm(initial={"voucher": request.GET.getlist("voucher")}))
+    initial = {"voucher": request.GET.getlist("voucher"), "by_email": wants_receipts(customer)}
+    return _visit_page(request, store, customer, MemberVisitForm(initial=initial))
 
 
 @permission(Permission.LOG_VISITS)
@@ -67,7 +81,7 @@ def save(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
     customer = _customer(request, pk)
     form = MemberVisitForm(request.POST)
     key = one_time_key(request)
-    if "show" in request.POST or not form.is_valid():
+    if {"show", "more"} & set(request.POST) or not form.is_valid():
         return _visit_page(request, store, customer, form, key=key)
     return _save(request, store, customer, form, key)
 
@@ -88,7 +102,7 @@ def save_without_card(request: HttpRequest, store: Store) -> HttpResponse:
         return redirect("shop:till_without_card")
     form = VisitForm(request.POST)
     key = one_time_key(request)
-    if not form.is_valid():
+    if "more" in request.POST or not form.is_valid():
         return _visit_page(request, store, None, form, key=key)
     return _save(request, store, None, form, key)
 
@@ -100,7 +114,13 @@ def preview(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
     """The points that `?amount=` would earn, as the part of the page that shows them."""
     customer = _customer(request, pk)
     details = details_of(**{name: cents_typed(request.GET.get(name)) for name in PARTS})
-    shown = preview_of(customer, store, request.GET.get("amount"), request.GET.get("payment_method"), details)
+    asked = request.GET
+    codes = codes_typed(asked.getlist("voucher"), asked.get("code"))
+    goods = readable_lines(asked)
+    shown = preview_of(
+        customer, store, amount_typed(asked.get("amount"), goods), asked.get("payment_method"), details,
+        codes=codes, item_cents=cents_typed(asked.get("item_cents")), lines=goods,
+    )  # fmt: skip
     return render(request, "till/_preview_answer.html", {"preview": shown})
 
 
@@ -152,6 +172,23 @@ def problem(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
     return render(request, "till/problem.html", {"store": store, "form": form, "customer": customer})
 
 
+@require_POST
+@permission(Permission.OPEN_TICKETS)
+@at_store
+def sorry(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
+    """Somebody said sorry for what the customer complains about."""
+    customer = _customer(request, pk)
+    complaint = open_complaint_of(customer)
+    if complaint is None:
+        messages.info(request, _("The complaint is solved already."))
+    else:
+        try:
+            say_sorry(ticket=complaint, store=store, by=person(request))
+        except Refused as refusal:
+            messages.error(request, str(refusal))
+    return redirect("shop:till_customer", pk=customer.pk)
+
+
 def _customer(request: HttpRequest, pk: int) -> Customer:
     return get_object_or_404(Customer.objects.for_staff(person(request)).select_related("tier_standing"), pk=pk).current
 
@@ -165,8 +202,10 @@ def _save(request: HttpRequest, store: Store, customer: Customer | None, form: V
             store=store,
             amount_cents=values.pop("amount"),
             voucher_ids=values.pop("voucher", ()),
+            receipt_lines=values.pop("goods"),
             details=details,
             **values,
+            occurred_at=typed_at(request),
             key=key,
             by=person(request),
         )
@@ -180,7 +219,7 @@ def _save(request: HttpRequest, store: Store, customer: Customer | None, form: V
     else:
         if not saved.is_new:
             messages.info(request, _("This receipt was saved before. Nothing was added."))
-        return redirect("shop:till_receipt", pk=saved.visit_id)
+        return go_on(request, reverse("shop:till_receipt", args=[saved.visit_id]))
     return _visit_page(request, store, customer, form, key=key)
 
 
@@ -200,13 +239,34 @@ def _visit_page(
     context["card"] = card_of(customer, store=store, user=person(request))
     context["promises"] = owed_to(customer)
     context["membership"] = membership_of(customer, on=store.business_date(), store=store)
-    if discount_for(customer, on=store.business_date()):
+    vouchers = usable_vouchers(customer, store.business_date())
+    if vouchers or discount_for(customer, on=store.business_date()):
         form["amount"].label = _("Amount before the discount")
+    context["takes_email"] = may_be_mailed(customer)
     context["parts"] = [form[name] for name in asked_parts(store)]
     details = details_of(**{name: cents_typed(form[name].value()) for name in PARTS})
-    context["preview"] = preview_of(customer, store, form["amount"].value(), form["payment_method"].value(), details)
     ticked = {str(number) for number in form["voucher"].value() or []}
-    context["offers"] = [
-        OfferRow(voucher, str(voucher.pk) in ticked) for voucher in usable_vouchers(customer, store.business_date())
-    ]
+    codes = [] if form.errors else codes_typed(sorted(ticked), form["code"].value())
+    goods = readable_lines(form.data) if form.is_bound else []
+    context["preview"] = preview_of(
+        customer, store, amount_typed(form["amount"].value(), goods), form["payment_method"].value(), details,
+        codes=codes, item_cents=cents_typed(form["item_cents"].value()), lines=goods,
+    )  # fmt: skip
+    context["offers"] = [_offer_row(voucher, store, ticked) for voucher in vouchers]
+    context["asks_item"] = any(voucher.benefit.may_ask_item for voucher in vouchers)
     return render(request, "till/customer.html", context)
+
+
+def amount_typed(amount: object, goods: Sequence[ReceiptLine]) -> object:
+    """The amount as typed so far; with goods their sum."""
+    return amount_in_field(sum(line.net_cents for line in goods)) if goods else amount
+
+
+def _offer_row(voucher: Voucher, store: Store, ticked: Collection[str]) -> OfferRow:
+    benefit = voucher.benefit
+    return OfferRow(
+        voucher,
+        str(voucher.pk) in ticked,
+        terms=" ".join(conditions_in_words(benefit, Company.current().currency)),
+        why_not=benefit.why_not_here(store=store.code, weekday=store.business_date().weekday(), named=stores_in_words),
+    )

@@ -1,0 +1,84 @@
+"""Pages about one customer look every row up by an index: they are as quick among a million as among ten."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+
+from customers.actions.own_pages import make_page_link
+from customers.models import Customer
+from loyaltycrm.core.models import Store, User
+from rewards.actions.earning import record_visit
+
+pytestmark = pytest.mark.django_db
+
+GROW = {
+    "core_auditevent",
+    "customers_classification",
+    "customers_consentevent",
+    "customers_customer",
+    "customers_invitation",
+    "customers_refund",
+    "customers_searchterm",
+    "customers_visit",
+    "customers_visitline",
+    "rewards_account",
+    "rewards_delivery",
+    "rewards_lot",
+    "rewards_lotuse",
+    "rewards_posting",
+    "rewards_redemption",
+    "rewards_tierstanding",
+    "rewards_voucher",
+}
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for part in plan.get("Plans", []):
+        yield from nodes(part)
+
+
+def read_whole(statement: str) -> list[str]:
+    """The tables that grow of which this statement goes through all rows, though it may do all it can by indexes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}")
+        found = cursor.fetchone()[0]
+    plan = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
+    return [
+        node["Relation Name"]
+        for node in nodes(plan)
+        if node.get("Relation Name") in GROW
+        and (
+            node["Node Type"] == "Seq Scan"
+            or (node["Node Type"] in {"Index Scan", "Index Only Scan"} and "Index Cond" not in node)
+        )
+    ]
+
+
+def whole_tables(client: Client, address: str) -> dict[str, list[str]]:
+    with CaptureQueriesContext(connection) as made:
+        assert client.get(address).status_code == 200
+    asked = {one["sql"] for one in made.captured_queries if one["sql"].lstrip("( \n").startswith(("SELECT", "WITH"))}
+    return {sql: tables for sql in asked if (tables := read_whole(sql))}
+
+
+@pytest.fixture
+def buyer(olga: Customer, barona_iela: Store) -> Customer:
+    record_visit(customer=olga, store=barona_iela, net_cents=24_90, by=None)
+    return olga
+
+
+def test_a_profile_reads_no_table_that_grows(buyer: Customer, dace: User, signed_in: Callable[[User], Client]) -> None:
+    assert whole_tables(signed_in(dace), f"/customers/{buyer.pk}/") == {}
+
+
+def test_a_customers_own_page_reads_no_table_that_grows(buyer: Customer) -> None:
+    assert whole_tables(Client(), f"/me/{make_page_link(customer=buyer, by=None)}/") == {}
