@@ -55,8 +55,8 @@ def connect(**options: Any) -> psycopg.Connection[Any]:
     )
 
 
-def may_delay_flushes() -> bool:
-    """Whether this role may set commit_delay, which takes a superuser."""
+def is_superuser() -> bool:
+    """Whether this role may delay commits and leave out triggers."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user")
         return bool((cursor.fetchone() or [False])[0])

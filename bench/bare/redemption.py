@@ -28,9 +28,10 @@ ONE: Final = """
     ), lowered AS (
         UPDATE rewards_lot l SET remaining = l.remaining - t.points FROM taken t WHERE l.id = t.id
     ), voucher AS (
-        INSERT INTO rewards_voucher (code, customer_id, reward_id, names, kind, value_cents, minimum_spend_cents,
+        INSERT INTO rewards_voucher (code, customer_id, reward_id, names, benefit,
             valid_from, good_through, status, issued_at)
-        SELECT upper(substr(%(reference)s::text, 1, 12)), %(customer)s, %(reward)s, '{}', 'free_item', 250, 0,
+        SELECT upper(substr(%(reference)s::text, 1, 12)), %(customer)s, %(reward)s, '{}',
+            '{"kind": "free_item", "worth_cents": 250}',
             %(day)s, %(day)s::date + 30, 'redeemed', now() FROM posting RETURNING id
     ), redemption AS (
         INSERT INTO rewards_redemption (reference, customer_id, store_id, reward_id, voucher_id, posting_id, points,

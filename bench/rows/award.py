@@ -10,7 +10,7 @@ from django.db import connection
 
 from bench.bare import award
 from bench.clients import Clients, Operation
-from bench.place import connect, may_delay_flushes
+from bench.place import connect, is_superuser
 from bench.results import Goal, Result, Sizes, row
 from bench.shop import Shop, fill, tidy
 from rewards.actions.earning import record_visit
@@ -79,7 +79,7 @@ def measure(sizes: Sizes) -> Iterator[Result]:
 @row("hot-row", "No row that every till waits for: each flush delayed by 2 ms")
 def measure_hot_row(sizes: Sizes) -> Iterator[Result]:
     """8 clients against 1, every commit kept waiting: a shared row would make them wait for each other."""
-    if not may_delay_flushes():
+    if not is_superuser():
         print("    not measured: setting commit_delay takes a superuser of the database")
         return
     shop = fill(sizes.customers, sizes.visits)

@@ -29,7 +29,7 @@ _NEW_VISITS = """
     SELECT id, (SELECT min(id) FROM core_store), 'N' || %(turn)s || '-' || id, 'n' || %(turn)s || '-' || id, 'till', '',
         clock_timestamp(), %(today)s, 500, 0, 500, '', clock_timestamp()
     FROM customers_customer WHERE id %% 100 = %(turn)s"""
-_READERS = (
+READERS = (
     """UPDATE customers_customer SET email = 'r' || id || '@example.com', email_key = 'r' || id || '@example.com',
            language = 'en'""",
     """INSERT INTO customers_consentevent (customer_id, purpose, channel, given, basis, wording_version, source,
@@ -82,7 +82,7 @@ def measure_planning(sizes: Sizes) -> Iterator[Result]:
     open_shop()
     fill(sizes.customers * 5, sizes.visits)
     with connection.cursor() as cursor:
-        for statement in _READERS:
+        for statement in READERS:
             cursor.execute(statement)
     tidy()
     run = start_run(offer=active_offer(), by=None)

@@ -16,6 +16,7 @@ from customers.models import Customer, Visit
 from loyaltycrm.core.models import Company
 from rewards.actions.earning import refund_visit
 from rewards.actions.redeeming import use_reward
+from rewards.benefits import FreeItem
 from rewards.models import Reward
 
 _COST = 2
@@ -93,7 +94,7 @@ def measure_redemption(sizes: Sizes) -> Iterator[Result]:
     """1 and 4 clients against one statement that takes from the lots that end soonest."""
     shop = fill(sizes.customers, sizes.visits)
     reward = Reward.objects.create(
-        key="bench", names={"en": "Bench"}, kind="free_item", points_cost=_COST, value_cents=250
+        key="bench", names={"en": "Bench"}, points_cost=_COST, benefit=FreeItem(worth_cents=250)
     )
     yield from _against(
         "redemption", {"action": partial(_redeem, shop, reward), "one": partial(_redeem_by_hand, shop, reward)}, sizes

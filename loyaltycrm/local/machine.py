@@ -84,3 +84,12 @@ def need_disk(folder: Path, megabytes: int) -> None:
             f"Only {free} MB are free in {folder}, and {megabytes} MB are needed. "
             "Free some space there, or set TMPDIR to a folder on a larger disk, and try again."
         )
+
+
+def peak_megabytes() -> float:
+    """The most memory that this process held at once; Linux only.
+
+    `getrusage` would give at least what the process that started this one held at that time.
+    """
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024

@@ -172,17 +172,26 @@ def _strangers(shop: Shop, dice: Random) -> None:
         )
 
 
+def _birthday(position: int) -> date | str:
+    """Two of three say when they were born; some have their birthday on any day of the year."""
+    if position % 3 == 2:
+        return ""
+    return date(1948 + position * 7 % 57, 1, 1) + timedelta(days=position * 37 % 365)
+
+
 def write_people(shop: Shop, folder: Path) -> None:
     """Write who shops here and what is sold, in the columns of an import."""
     _write(
         folder / "customers.csv",
-        "customer_id first_name last_name email phone locale joined_on consent_email consent_sms consent_at card",
+        "customer_id first_name last_name email phone locale joined_on birthday"
+        " consent_email consent_sms consent_at card",
         (
             [
                 *(who.number, who.first_name, who.last_name, who.email, who.phone, who.language, joined),
+                _birthday(position),
                 *("yes" if email else "no", "yes" if sms else "no", joined if email or sms else "", who.card),
             ]
-            for who, joined, email, sms in shop.people
+            for position, (who, joined, email, sms) in enumerate(shop.people)
         ),
     )
     _write(

@@ -92,6 +92,20 @@ def test_data_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> N
     assert "There is no folder /no/such folder" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells the peak")
+def test_the_peak_of_a_process_is_not_that_of_the_one_that_started_it() -> None:
+    megabytes = 200
+    held = bytearray(megabytes << 20)
+    told = subprocess.run(
+        [sys.executable, "-c", "from loyaltycrm.local.machine import peak_megabytes; print(peak_megabytes())"],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
+    )
+    assert len(held) >> 20 == megabytes
+    assert 0 < float(told.stdout) < megabytes / 2
+
+
 def test_a_second_demo_of_one_checkout_is_told_where_the_first_is(private_var: Path) -> None:
     with demo.only_one(8123):
         assert demo.demo_runs()

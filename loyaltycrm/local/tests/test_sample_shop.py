@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
 import itertools
 from collections import Counter
@@ -14,6 +15,8 @@ from django.core.management import CommandError, call_command
 from customers.models import Customer
 from loyaltycrm.core.models import User
 from loyaltycrm.local.shop.files import ZONE, Shop, make_shop, write_people, write_visits
+from loyaltycrm.local.shop.fill import open_company
+from loyaltycrm.local.shop.offers import fill_offers
 
 DAY = date(2026, 7, 15)
 
@@ -88,3 +91,23 @@ def test_its_known_logins_stay_out_of_a_real_installation(settings: object) -> N
     with pytest.raises(CommandError, match="DEMO=true"):
         call_command("demo_shop")
     assert User.objects.count() == 0
+
+
+@pytest.mark.django_db
+def test_it_has_offers_of_several_kinds_one_for_birthdays_and_one_that_waits_for_its_words() -> None:
+    _logins, staff, _stores = open_company()
+    offers = fill_offers(by=staff["manager"])
+    assert [(str(one.benefit.kind), one.status, one.event) for one in offers] == [
+        ("free_item", "active", "birthday"),
+        ("percent_off", "active", ""),
+        ("early_access", "draft", ""),
+    ]
+    assert [bool(one.budget_cents) for one in offers] == [False, True, False]
+
+
+def test_two_of_three_say_when_they_were_born(shop: Shop, tmp_path: Path) -> None:
+    write_people(shop, tmp_path)
+    with (tmp_path / "customers.csv").open(encoding="utf-8") as file:
+        born = [row["birthday"] for row in csv.DictReader(file)]
+    assert sum(map(bool, born)) * 3 == pytest.approx(2 * len(born), abs=3)
+    assert len({day[5:] for day in born if day}) > 300
