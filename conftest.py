@@ -8,6 +8,7 @@ import hypothesis
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.db import connection
 
 pytest_plugins = [
     "pytester",
@@ -50,6 +51,16 @@ def pytest_collection_finish() -> None:
     """What was collected stays: looking through it for garbage again and again costs a tenth of the time."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(autouse=True)
+def _audited_in_a_transaction(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The transaction around a test is none of the application's: an action has to open its own."""
+
+    def in_transaction() -> bool:
+        return any(not block._from_testcase for block in connection.atomic_blocks)  # type: ignore[attr-defined]  # noqa: SLF001
+
+    monkeypatch.setattr("loyaltycrm.lib.transactions.in_transaction", in_transaction)
 
 
 @pytest.fixture(autouse=True)

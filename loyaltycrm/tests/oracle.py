@@ -10,7 +10,8 @@ Where the specification leaves room, this calculator reads it so:
   first visit and last visit. For being regular a fully refunded receipt does not count.
 - What stood on a past day knows nothing of a refund made later.
 - Points spent on a refunded visit return before the refund takes points back, and settle any
-  arrears at once; so a customer never has arrears and available points side by side.
+  arrears at once, those first that would be used first; so a customer never has arrears and
+  available points side by side.
 - A part of the spent points returns last drawn first, as if only the smaller number had been
   spent. Each refund is rounded down by itself; the one that leaves nothing returns the rest.
 - Points returned to a lapsed lot are good on the day of the refund and the 13 days after it.
@@ -257,9 +258,12 @@ def return_spent_points(customer: Customer, sale: Sale, given_back: int, day: da
         returned = min(draw.points, to_return)
         draw.points -= returned
         to_return -= returned
-        repaid = min(returned, customer.arrears)
+        put_back(customer, draw.lot, returned, day)
+
+    for lot in customer.good_lots(day):
+        repaid = min(lot.left, customer.arrears)
         customer.arrears -= repaid
-        put_back(customer, draw.lot, returned - repaid, day)
+        lot.left -= repaid
 
 
 def put_back(customer: Customer, lot: Lot, points: int, day: date) -> None:

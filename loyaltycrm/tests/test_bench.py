@@ -20,13 +20,18 @@ ROWS = {
     "hot-row",
     "import",
     "nightly",
+    "pages",
+    "people",
     "planning",
     "redemption",
     "refund",
+    "search",
+    "sending",
 }
 
 
 @pytest.mark.long
+@pytest.mark.faults
 def test_every_row_of_the_bench_measures_something(database_template: str, tmp_path: Path) -> None:
     found = tmp_path / "found.json"
     done = subprocess.run(

@@ -20,6 +20,7 @@ LISTS = {
     "shop:duplicates_export": "possible duplicates",
     "customers:segments_export": "segments",
     "rewards:offers_export": "offers",
+    "rewards:hold_out_export": "hold-out",
     "rewards:catalogue_export": "rewards",
     "rewards:approvals_export": "adjustments",
     "rewards:promises_export": "promises",
@@ -35,10 +36,18 @@ LISTS = {
     "core:api_keys_export": "keys of tills",
     "core:tills_export": "tills",
     "rewards:unusual_export": "unusual use",
+    "shop:imports_export": "imports",
+    "rewards:reasons_export": "reasons of adjustments",
     "core:webhooks_export": "webhook receivers",
     "core:webhook_log_export": "webhook log",
 }
-OF_ONE = {"shop:lots_export": [1], "rewards:run_export": [1], "rewards:partner_statement_export": [1]}
+OF_ONE = {
+    "shop:lots_export": [1],
+    "shop:held_export": [1],
+    "rewards:run_export": [1],
+    "rewards:offer_results_export": [1],
+    "rewards:partner_statement_export": [1],
+}
 
 
 def test_no_export_is_left_out() -> None:

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from customers.actions.classifying import classify
 from customers.models import Customer, Visit
 from loyaltycrm.core.actions.company import change_company
+from loyaltycrm.core.actions.knobs import set_knob
 from loyaltycrm.core.models import Store, User
 from loyaltycrm.local.fixtures.services import Programs
 from loyaltycrm.local.mailserver import MailServer
@@ -32,8 +33,10 @@ def _passwords_as_the_site_reads_them(settings: Any) -> None:
 
 @pytest.fixture
 def offer(dace: User) -> Offer:
-    """The thank-you offer, active and without a control group, so that Anna is sure to get it."""
+    """The thank-you offer, active at any hour and without a control group, so that Anna is sure to get it."""
     change_company(by=dace, postal_address="Rudzi, Parauga iela 1, Rīga")
+    set_knob(key="send_from_hour", new=0, by=dace)
+    set_knob(key="send_until_hour", new=24, by=dace)
     offer = ship_thank_you_offer(by=dace)
     Offer.objects.filter(pk=offer.pk).update(control_percent=0)
     offer.refresh_from_db()

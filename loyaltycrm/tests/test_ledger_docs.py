@@ -15,13 +15,15 @@ import pytest
 import time_machine
 from django.db.models import Q
 
-from customers.models import Customer, Merge, Visit
+from customers.actions.returned_lines import ReturnedLine
+from customers.actions.visit_lines import ReceiptLine
+from customers.models import Customer, Merge, Refund, Visit
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import Store, User
 from loyaltycrm.core.tests.importing import imported, write_table
 from loyaltycrm.shop.actions.merging import merge_customers, undo_merge
 from rewards.actions.adjusting import adjust_points
-from rewards.actions.earning import record_visit, refund_visit, undo_visit
+from rewards.actions.earning import Details, record_visit, refund_visit, undo_visit
 from rewards.actions.expiry import sweep_expired
 from rewards.actions.goodwill import post_goodwill
 from rewards.actions.memberships import sell_membership
@@ -30,9 +32,12 @@ from rewards.actions.partners import PartnerContent, Terms, add_partner
 from rewards.actions.programme_versions import add_version
 from rewards.actions.redeeming import use_reward
 from rewards.actions.tiers import review_due_tiers
+from rewards.actions.undoing_refunds import undo_refund
 from rewards.actions.voiding import void_visit
+from rewards.benefits import FreeItem
 from rewards.ledger.audit import audit
 from rewards.models import AccountKind, AdjustmentReason, Lot, Partner, Posting, Reward, TierStanding
+from rewards.programme import BasketLine
 from rewards.queries import balance_of, tier_name, tier_of
 from rewards.tests.drafts import rules_with
 
@@ -103,6 +108,14 @@ class Play:
             r"a receipt of (.+) arrives: (\S+) \((\w+)\)": lambda at, net, receipt: self.buy(net, receipt, instant(at)),
             r"the same receipt (\w+) arrives again": self.buy_again,
             r"gives back (\S+) of (\w+)": self.give_back,
+            r"the till undoes the refund of (\w+)": self.undo_refund,
+            r"is refused to undo the refund of (\w+)": lambda receipt: self.refused(lambda: self.undo_refund(receipt)),
+            r"buys coffee for (\S+) and bread for (\S+) \((\w+)\)": self.buy_goods,
+            r"gives back (coffee|bread) for (\S+) of (\w+)": self.give_goods_back,
+            r"is refused to give back (coffee|bread) for (\S+) of (\w+)": lambda goods, net, receipt: self.refused(
+                lambda: self.give_goods_back(goods, net, receipt)
+            ),
+            r"the programme gives 5 points more per euro of coffee": self.like_coffee,
             r"a refund of (.+) arrives: (\S+) of (\w+)": lambda at, net, receipt: self.give_back(
                 net, receipt, instant(at)
             ),
@@ -172,13 +185,40 @@ class Play:
             visit=self.visits[receipt], net_cents=cents(net), receipt_id=f"R{self.number}", occurred_at=at, by=None
         )
 
+    def undo_refund(self, receipt: str) -> None:
+        last = Refund.objects.filter(visit=self.visits[receipt]).order_by("pk").last()
+        assert last is not None
+        undo_refund(refund_id=last.pk, by=self.manager)
+
+    def buy_goods(self, coffee: str, bread: str, receipt: str) -> None:
+        """Both cost a euro a kilo."""
+        nets = {"Coffee": cents(coffee), "Bread": cents(bread)}
+        self.visits[receipt] = record_visit(
+            customer=self.customer,
+            store=self.store,
+            net_cents=sum(nets.values()),
+            receipt_id=receipt,
+            details=Details(lines=tuple(BasketLine(net, category=name) for name, net in nets.items())),
+            receipt_lines=[ReceiptLine(net, quantity=Decimal(net) / 100) for net in nets.values()],
+            by=None,
+        ).visit
+
+    def give_goods_back(self, goods: str, net: str, receipt: str) -> None:
+        number = ["coffee", "bread"].index(goods) + 1
+        refund_visit(
+            visit=self.visits[receipt],
+            net_cents=cents(net),
+            receipt_id=f"R{self.number}",
+            lines=[ReturnedLine(number, Decimal(cents(net)) / 100, cents(net))],
+            by=None,
+        )
+
     def use(self, points: str, receipt: str | None = None) -> None:
         reward = Reward.objects.create(
             key=f"reward-{self.number}",
             names={"en": "Coffee"},
-            kind="free_item",
             points_cost=int(points),
-            value_cents=1,
+            benefit=FreeItem(worth_cents=1),
         )
         visit = self.visits[receipt] if receipt else None
         key = f"k{self.number}"
@@ -211,6 +251,14 @@ class Play:
     def keep_back(self, days: str) -> None:
         def change(rules: dict[str, Any]) -> None:
             rules["earning"]["pending_days"] = int(days)
+
+        self.new_programme(change)
+
+    def like_coffee(self) -> None:
+        def change(rules: dict[str, Any]) -> None:
+            five = {"kind": "per_amount", "points": 5, "step_cents": 100}
+            coffee = {"key": "coffee", "names": {"en": "Coffee"}, "gives": five, "when": {"categories": ["Coffee"]}}
+            rules["earning"]["rules"].insert(1, coffee)
 
         self.new_programme(change)
 

@@ -21,6 +21,7 @@ from customers.actions.consent import issue_unsubscribe_token
 from customers.actions.customers import create_customer
 from customers.actions.households import link_household
 from customers.actions.notes import edit_note, tell_the_till, write_note
+from customers.actions.own_pages import make_fresh_link, make_page_link
 from customers.models import Customer, DuplicatePair, DuplicateSearch, Membership, Segment
 from feedback.actions.conversation import add_note, answer
 from feedback.actions.resolving import resolve_ticket
@@ -34,9 +35,12 @@ from loyaltycrm.core.models import Scope, Store, User
 from loyaltycrm.core.tests.webhook_stories import some_webhooks
 from loyaltycrm.lib.tokens import new_token
 from loyaltycrm.shop.actions.merging import merge_customers
+from loyaltycrm.shop.tests.imports import some_imports
 from rewards.actions.adjusting import decline_adjustment, reverse_adjustment
 from rewards.actions.catalogue import RewardContent, add_reward, stop_reward
+from rewards.actions.choices import add_choice
 from rewards.actions.earning import record_visit, undo_visit
+from rewards.actions.offer_drafts import keep_offer_draft
 from rewards.actions.offers import create_offer
 from rewards.actions.partner_points import earn_at_partner, redeem_at_partner
 from rewards.actions.partners import PartnerContent, Terms, add_partner
@@ -44,8 +48,8 @@ from rewards.actions.redeeming import use_reward
 from rewards.actions.runs import pause_run
 from rewards.actions.sending import send_batch
 from rewards.actions.unusual import settle_unusual_use
+from rewards.benefits import BenefitKind, FreeItem
 from rewards.models import (
-    BenefitKind,
     Delivery,
     DeliveryReason,
     DeliveryStatus,
@@ -59,7 +63,7 @@ from rewards.models import (
     RunStatus,
 )
 from rewards.tests.adjustments import adjust
-from rewards.tests.audiences import add_reader, content, open_shop, planned_run
+from rewards.tests.audiences import add_reader, content, open_shop, personal_run, planned_run, some_choice
 from rewards.tests.drafts import draft_of, first_version, handed_in, signed, worth
 from rewards.tests.unusual import unusual_of
 
@@ -106,6 +110,7 @@ def open_whole_shop(people: People, mails: Path) -> dict[str, Any]:
         ).key.pk,
         **{name: getattr(people, name).pk for name in ("anna", "janis", "olga", "nameless", "ilze", "liga", "admin")},
         **some_webhooks(),
+        **some_imports(people.dace),
         **_programme(people),
         **_at_the_till(people, rewards["coffee"]),
         **_tickets(people),
@@ -114,7 +119,9 @@ def open_whole_shop(people: People, mails: Path) -> dict[str, Any]:
         **{name: reward.pk for name, reward in rewards.items()},
         **{name: run.pk for name, run in runs.items()},
         "offer": runs["run_of_all_kinds"].offer_id,
-        "draft_offer": create_offer(content=content(name="Not ready", texts={}, benefit_names={}), by=None).pk,
+        "unknown_place": runs["run_of_all_kinds"].deliveries.filter(status=DeliveryStatus.UNKNOWN)[0].pk,
+        **_drafts(people, runs["run_of_all_kinds"]),
+        **_draft_offer(),
         "partner": _partner(people).pk,
         "till_token": _till(people),
         "unusual_use": unusual_of(people.anna, people.liga, people.barona_iela).pk,
@@ -178,7 +185,7 @@ def _partner(people: People) -> Partner:
 def _rewards() -> dict[str, Reward]:
     def add(en: str, lv: str, ru: str, points: int, **more: Any) -> Reward:
         names = {"en": en, "lv": lv, "ru": ru}
-        given = {"kind": BenefitKind.FREE_ITEM, "value_cents": 200, **more}
+        given = {"benefit": FreeItem(worth_cents=2_00), **more}
         return add_reward(content=RewardContent(names=names, points_cost=points, **given), by=None)
 
     stopped = add("Birthday cake", "Dzimšanas dienas torte", "Торт ко дню рождения", 900)
@@ -188,6 +195,14 @@ def _rewards() -> dict[str, Reward]:
         "breakfast": add("Breakfast for two", "Brokastis diviem", "Завтрак на двоих", 50_000),
         "stopped_reward": stopped,
     }
+
+
+def _drafts(people: People, run: Run) -> dict[str, int]:
+    """What was typed for a new offer, and for one there is, and could not be saved yet."""
+    typed = {"name": ["Half done"], "value_cents": ["three"], "control_percent": ["80"], "schedule": ["once"]}
+    new = keep_offer_draft(kind=BenefitKind.MONEY_OFF, typed=typed, by=people.dace)
+    changed = keep_offer_draft(kind=BenefitKind.PERCENT_OFF, typed={"name": [""]}, offer=run.offer, by=people.dace)
+    return {"new_offer_draft": new.pk, "changed_offer_draft": changed.pk}
 
 
 def _runs() -> dict[str, Run]:
@@ -204,7 +219,15 @@ def _runs() -> dict[str, Run]:
         _put(delivery, status)
     mixed.refresh_from_db()
     assert mixed.status == RunStatus.SENDING
-    return {"mailed_run": mailed, "paused_run": paused, "run_of_all_kinds": mixed}
+    add_reader(99)
+    personal = personal_run(some_choice(), name="A choice for each")
+    return {"mailed_run": mailed, "paused_run": paused, "run_of_all_kinds": mixed, "personal_run": personal}
+
+
+def _draft_offer() -> dict[str, int]:
+    """An offer that is not ready, with a choice."""
+    draft = create_offer(content=content(name="Not ready", texts={}, benefit_names={}), by=None)
+    return {"draft_offer": draft.pk, "choice": add_choice(offer=draft, content=some_choice(), by=None).pk}
 
 
 def _put(delivery: Delivery, status: str) -> None:
@@ -319,7 +342,15 @@ def _links(people: People) -> dict[str, str]:
     asked, answered, unsubscribe = survey(people.anna), survey(people.olga), new_token()
     answer_survey(token=answered, rating=9, words="Спасибо", language="ru")
     issue_unsubscribe_token(customer=people.anna, purpose="offers", channel="email", token=unsubscribe)
-    return {"survey": asked, "answered_survey": answered, "unsubscribe": unsubscribe}
+    own = make_page_link(customer=people.olga, by=people.dace)
+    return {
+        "survey": asked,
+        "answered_survey": answered,
+        "unsubscribe": unsubscribe,
+        "own": own,
+        "fresh": make_fresh_link(customer=people.olga),
+        "invitation": people.olga.invitation.code,
+    }
 
 
 def _second_step(people: People) -> dict[str, str]:
