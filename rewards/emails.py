@@ -281,8 +281,6 @@ def _with_product(option: Option, product: str) -> tuple[dict[str, str], Terms]:
 
 
 def _why(reader: Reader, language: str) -> str:
-    if not reader.reasons and reader.drawn == Drawn.ONLY:
-        return ""
     with translation.override(language):
         return clean_line(why_you(reader.reasons, reader.drawn))
 

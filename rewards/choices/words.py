@@ -33,28 +33,35 @@ _YOU_COME: Final = (
 )
 
 
-def why_they(benefit: str, reasons: Sequence[dict[str, Any]], drawn: str) -> str:
+def why_they(benefit: str, reasons: Sequence[dict[str, Any]], drawn: str, motive: str = "") -> str:
     """Of a customer, for staff: "10% off rye bread, because they buy rye bread about every 7 days.\""""
-    because = _joined([_of_them(reason) for reason in reasons])
+    because = _joined([_of_them(reason) for reason in _of_the_benefit(reasons)])
     sentences = (
         [_("%(benefit)s, because %(reasons)s.") % {"benefit": capfirst(benefit), "reasons": because}] if because else []
     )
-    return " ".join([*sentences, *_lot_of_them(drawn, bool(reasons))])
+    return " ".join([*sentences, *_lot_of_them(drawn, bool(because), motive)])
 
 
 def why_you(reasons: Sequence[dict[str, Any]], drawn: str) -> str:
     """To the customer: "You get this offer because you buy rye bread about every 7 days.\"; blank without a reason."""
-    because = _joined([_to_you(reason) for reason in reasons])
-    if because:
-        return _("You get this offer because %(reasons)s.") % {"reasons": because}
-    return "" if drawn == Drawn.ONLY else _("Which of our offers you get was drawn by lot.")
+    because = _joined([_to_you(reason) for reason in _of_the_benefit(reasons)])
+    sentences = [_("You get this offer because %(reasons)s.") % {"reasons": because}] if because else []
+    if drawn in (Drawn.EVEN, Drawn.LEARNING):
+        sentences.append(_("Which of our offers you get was drawn by lot."))
+    return " ".join(sentences)
 
 
-def _lot_of_them(drawn: str, has_reasons: bool) -> list[str]:
+def _of_the_benefit(reasons: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """The day somebody comes on says when they are written to, so alone it is no reason for what they get."""
+    return [] if all(reason["kind"] == "weekday" for reason in reasons) else reasons
+
+
+def _lot_of_them(drawn: str, has_reasons: bool, motive: str) -> list[str]:
     if drawn == Drawn.LEARNING:
         return [_("Drawn by lot to learn what works, though another choice fits them better.")]
     if drawn == Drawn.EVEN:
-        return [_("Drawn by lot among the choices, since what moves them is not known.")]
+        known = f"{Drawn.EVEN.label}."
+        return [known if motive else _("Drawn by lot among the choices, since what moves them is not known.")]
     return [] if has_reasons else [_("No other choice fits them.")] if drawn == Drawn.ONLY else []
 
 

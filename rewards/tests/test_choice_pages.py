@@ -65,4 +65,4 @@ def test_the_run_the_profile_and_the_own_page_say_what_was_chosen(browser: Clien
     assert "Drawn by lot among the choices, since what moves them is not known." in profile
     assert "What moves them is not known" in profile
     own = browser.get(reverse("shop:own_as_customer", args=[anna.pk])).content.decode()
-    assert "Which of our offers you get was drawn by lot." in own
+    assert "Kuru no mūsu piedāvājumiem saņemat, tika izlozēts." in own

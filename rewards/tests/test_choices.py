@@ -209,7 +209,10 @@ class TestPlanning:
         for said in (letter.text, letter.html):
             assert "You get this offer because you buy Rye about every 7 days, something was taken off on 12" in said
             assert "10% off these goods: Rye." in said
-        assert [one.why for one in offers_of(anna)] == [why_they(voucher.name, chosen.reasons, chosen.drawn)]
+        assert [one.why for one in offers_of(anna, is_whole=True)] == [
+            why_they(voucher.name, chosen.reasons, chosen.drawn, chosen.motive)
+        ]
+        assert [one.why for one in offers_of(anna, is_whole=False)] == [""]
         assert results_of(run)[1].fitted == 1
 
     def test_without_a_product_of_their_own_that_choice_is_not_theirs(self, barona_iela: Store) -> None:

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import segno
 from django.db import connection
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from customers.models import Customer, Identifier, Visit
@@ -145,14 +144,17 @@ def qr_of(text: str) -> str:
 def usable_vouchers(customer: Customer, *, on: date) -> list[OwnVoucher]:
     """The codes that a till takes on a day or later, those ending soonest first; an offer's once its mail has left."""
     issued = Voucher.objects.filter(customer=customer, status=VoucherStatus.ISSUED, good_through__gte=on)
-    rows = issued.filter(
-        Q(delivery__isnull=True) | Q(delivery__status__in=HAS_LEFT) | Q(delivery__may_have_arrived=True)
-    )
     currency = Company.current().currency
     return [
         OwnVoucher(row, conditions_in_words(row.benefit, currency), qr_of(row.code), _why(row))
-        for row in rows.select_related("delivery__chosen").order_by("good_through", "pk")
+        for row in issued.prefetch_related("delivery__chosen").order_by("good_through", "pk")
+        if _may_be_known(row)
     ]
+
+
+def _may_be_known(voucher: Voucher) -> bool:
+    delivery = getattr(voucher, "delivery", None)
+    return delivery is None or delivery.status in HAS_LEFT or delivery.may_have_arrived
 
 
 def _why(voucher: Voucher) -> str:

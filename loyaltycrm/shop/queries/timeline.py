@@ -365,11 +365,11 @@ class ShownOffer:
     why: str
 
 
-def offers_of(customer: Customer) -> list[ShownOffer]:
-    """The customer's newest offers, at most five."""
+def offers_of(customer: Customer, *, is_whole: bool) -> list[ShownOffer]:
+    """The customer's newest offers, at most five; why they got each in full only where `moved.is_all_seen`."""
     newest = Delivery.objects.filter(customer=customer).select_related("run", "voucher").order_by("-id")[:5]
     rows = list(newest)
-    why = why_of(rows)
+    why = why_of(rows, is_whole=is_whole)
     found = []
     for delivery in rows:
         until = formats.short_date(delivery.run.good_through)

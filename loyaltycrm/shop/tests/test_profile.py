@@ -16,6 +16,7 @@ from feedback.actions.resolving import reopen_ticket, resolve_ticket
 from feedback.actions.surveys import answer_survey, invite_to_survey
 from feedback.actions.tickets import open_ticket
 from loyaltycrm.core.models import Store, User
+from loyaltycrm.shop.queries.moved import is_all_seen
 from loyaltycrm.shop.queries.profile import profile_of
 from loyaltycrm.shop.queries.timeline import PAGE_SIZE, timeline
 from loyaltycrm.testing import visit
@@ -220,3 +221,13 @@ def test_the_number_of_queries_does_not_grow_with_the_history(
 def test_nobody_is_a_404(admin: User, signed_in: SignedIn) -> None:
     assert signed_in(admin).get("/customers/999999/").status_code == 404
     assert signed_in(admin).get("/customers/99999999999999999999999/").status_code == 404
+
+
+def test_what_moves_somebody_is_explained_to_those_who_see_all_they_did(
+    nameless: Customer, barona_iela: Store, agenskalns: Store, liga: User, admin: User
+) -> None:
+    visit(nameless, barona_iela, 5_00)
+    assert is_all_seen(nameless, liga)
+    visit(nameless, agenskalns, 5_00)
+    assert not is_all_seen(nameless, liga)
+    assert is_all_seen(nameless, admin)

@@ -13,7 +13,7 @@ from loyaltycrm.core.models import Company, User
 from loyaltycrm.core.permissions import Permission, permission
 from loyaltycrm.core.tables import page_asked
 from loyaltycrm.shop.queries.memberships import membership_of
-from loyaltycrm.shop.queries.moved import moved_of
+from loyaltycrm.shop.queries.moved import is_all_seen, moved_of
 from loyaltycrm.shop.queries.profile import profile_of
 from loyaltycrm.shop.queries.promises import promises_of
 from loyaltycrm.shop.queries.timeline import KINDS, offers_of, timeline
@@ -47,14 +47,15 @@ def profile(request: HttpRequest, pk: int) -> HttpResponse:
         "edits": _("Edits"),
     }
     contact = contact_card(customer)
+    is_whole = is_all_seen(customer, user)
     context = {
         "customer": customer,
         "profile": profile_of(customer, user=user, ticket=ticket),
         "timeline": shown,
         "kind": kind,
         "chips": [("", _("All"), shown.total), *((name, labels[name], shown.counts[name]) for name in KINDS)],
-        "offers": offers_of(customer),
-        "moved": moved_of(customer),
+        "offers": offers_of(customer, is_whole=is_whole),
+        "moved": moved_of(customer, is_whole=is_whole),
         "lots": lot_list(request, customer, user),
         "membership": membership_of(customer, on=Company.current().today()),
         "promises": promises_of(customer, on=Company.current().today()),
