@@ -1,6 +1,7 @@
 """What holds for every test: its fixtures, quick and private settings, and no emptying of tables."""
 
 import gc
+import logging
 import re
 from collections.abc import Iterator
 
@@ -34,6 +35,8 @@ def pytest_configure() -> None:
     settings.WHITENOISE_AUTOREFRESH = True
     settings.SECURE_SSL_REDIRECT = False
     settings.MAILBOX_DIR = ""
+    # Two lines of a request cost more than many a request of the tests; a test that reads them asks for them.
+    logging.getLogger("django_structlog").setLevel(logging.WARNING)
     options = settings.DATABASES["default"]["OPTIONS"]
     options["options"] = _LIMITS_OF_A_QUIET_MACHINE.sub(r"\1_timeout=15min", options["options"])
 
@@ -44,7 +47,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("browser")
         if item.get_closest_marker("faults") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(_FAULT_TIMEOUT_SECONDS))
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    items.sort(key=lambda item: (_needs_database(item), item.get_closest_marker("long") is None))
+    # One process begins with the database that all of them copy; the others have tests that need none meanwhile.
+    builder = next((item for item in items if _needs_database(item)), None)
+    if builder is not None:
+        items.remove(builder)
+        items.insert(0, builder)
+
+
+def _needs_database(item: pytest.Item) -> bool:
+    fixtures: list[str] = getattr(item, "fixturenames", [])
+    return item.get_closest_marker("django_db") is not None or "django_db_setup" in fixtures
 
 
 def pytest_collection_finish() -> None:

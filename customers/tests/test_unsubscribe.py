@@ -194,6 +194,7 @@ def test_nothing_keeps_or_tells_the_secret(link: str, reader: Client) -> None:
 
 def test_the_logs_hold_no_secret(link: str, reader: Client, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
+    caplog.set_level(logging.INFO, "django_structlog")
     (console,) = [one for one in logging.getLogger().handlers if any(isinstance(f, HideSecrets) for f in one.filters)]
     assert isinstance(console, logging.StreamHandler)
     written = io.StringIO()
