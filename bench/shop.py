@@ -36,7 +36,7 @@ _POSTINGS = """
     INSERT INTO rewards_posting (reference, kind, source_id, destination_id, points, arrears_change, business_date,
         occurred_at, posted_at, programme_version_id, visit_id)
     SELECT 'visit:' || v.id, 'earn', (SELECT id FROM rewards_account WHERE kind = 'issued'), a.id,
-        v.net_cents / 100 * CASE WHEN extract(isodow FROM v.business_date) > 5 THEN 2 ELSE 1 END, 0,
+        %(worth)s::int * (v.net_cents / 100 * CASE WHEN extract(isodow FROM v.business_date) > 5 THEN 2 ELSE 1 END), 0,
         v.business_date, v.occurred_at, v.recorded_at, (SELECT min(id) FROM rewards_programmeversion), v.id
     FROM customers_visit v JOIN rewards_account a ON a.customer_id = v.customer_id
     WHERE v.customer_id > %(last)s ORDER BY v.id"""
@@ -73,19 +73,19 @@ class Shop:
     till: User
 
 
-def fill(customers: int, visits: int) -> Shop:
-    """A shop with three stores, a till, and so many customers with so many visits each."""
+def fill(customers: int, visits: int, *, worth: int = 1) -> Shop:
+    """A shop with three stores, a till, and so many customers with so many visits each, `worth` times the points."""
     company = Company.current()
     stores = [
         Store.objects.create(code=f"B{number}", name=f"Store {number}", time_zone=company.time_zone)
         for number in range(1, _STORES + 1)
     ]
     till = User.objects.create(email="till@example.com", name="Till", role=Role.TILL)
-    add_customers(customers, visits)
+    add_customers(customers, visits, worth=worth)
     return Shop(list(Customer.objects.order_by("id")), stores, till)
 
 
-def add_customers(customers: int, visits: int, *, number_from: int = 0) -> None:
+def add_customers(customers: int, visits: int, *, number_from: int = 0, worth: int = 1) -> None:
     """Add so many customers, each with so many visits, and bring the planner's figures up to date."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT coalesce(max(id), 0) FROM customers_customer")
@@ -96,6 +96,7 @@ def add_customers(customers: int, visits: int, *, number_from: int = 0) -> None:
         "customers": customers,
         "visits": visits,
         "life": _LIFE_DAYS,
+        "worth": worth,
         "today": Company.current().today(),
     }
     with connection.cursor() as cursor:

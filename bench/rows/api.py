@@ -19,7 +19,7 @@ from django.conf import settings
 
 from bench.clients import Clients, Operation
 from bench.results import Goal, Result, Sizes, row
-from bench.rows.award import by_hand
+from bench.rows.award import NET_CENTS, by_hand
 from bench.shop import Shop, fill, tidy
 from loyaltycrm.core.actions.api_keys import make_api_key
 from loyaltycrm.core.models import Scope
@@ -80,7 +80,7 @@ def through_the_api(shop: Shop, port: int, secret: str, number: int) -> Operatio
     def send_one() -> None:
         key = uuid.uuid4().hex
         customer = pick.choice(shop.customers).external_id
-        body = json.dumps({"receipt": key, "customer": customer, "net_cents": pick.randrange(300, 1800)})
+        body = json.dumps({"receipt": key, "customer": customer, "net_cents": pick.randrange(*NET_CENTS)})
         line.request("POST", "/api/v1/visits", body, headers | {"Idempotency-Key": key})
         answer = line.getresponse()
         text = answer.read()

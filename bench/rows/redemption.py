@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from bench.bare import award, redemption, refund
@@ -20,7 +21,12 @@ from rewards.benefits import FreeItem
 from rewards.models import Reward
 
 _COST = 2
+# Each visit brought so many times its points that no machine uses them up, or even a lot of them.
+_WORTH = 10_000
 _CLIENTS = 4
+_TURNS = (1, _CLIENTS)
+# Each visit paid enough for three refunds.
+_REFUNDS_OF_A_VISIT = 3
 
 
 def _own(shop: Shop, number: int) -> list[Customer]:
@@ -59,7 +65,7 @@ def _redeem_by_hand(shop: Shop, reward: Reward, number: int) -> Operation:
 
 
 def _visits(number: int, side: int) -> Iterator[Visit]:
-    """Visits of this client's and side's own, each large enough for a refund of 1.00."""
+    """Visits of this client's and side's own, each large enough for three refunds of 1.00."""
     while True:
         mine = Visit.objects.filter(net_cents__gte=300).select_related("store", "customer")
         ids = list(mine.order_by("id").values_list("id", flat=True))[number * 2 + side :: _CLIENTS * 2]
@@ -92,7 +98,7 @@ def _give_back_by_hand(shop: Shop, number: int) -> Operation:
 @row("redemption", "Using points at the till, per second")
 def measure_redemption(sizes: Sizes) -> Iterator[Result]:
     """1 and 4 clients against one statement that takes from the lots that end soonest."""
-    shop = fill(sizes.customers, sizes.visits)
+    shop = fill(sizes.customers, sizes.visits, worth=_WORTH)
     reward = Reward.objects.create(
         key="bench", names={"en": "Bench"}, points_cost=_COST, benefit=FreeItem(worth_cents=250)
     )
@@ -105,6 +111,9 @@ def measure_redemption(sizes: Sizes) -> Iterator[Result]:
 def measure_refund(sizes: Sizes) -> Iterator[Result]:
     """1 and 4 clients against one statement that takes the points from the visit's own lot."""
     shop = fill(sizes.customers, sizes.visits)
+    refunds = _REFUNDS_OF_A_VISIT * sizes.customers * sizes.visits // (_CLIENTS * 2)
+    there = refunds // (len(_TURNS) * (sizes.rounds + 1))  # the warming up is a turn too
+    sizes = replace(sizes, operations=min(there, sizes.operations or there))
     yield from _against(
         "refund", {"action": partial(_give_back, shop), "one": partial(_give_back_by_hand, shop)}, sizes
     )
@@ -112,7 +121,7 @@ def measure_refund(sizes: Sizes) -> Iterator[Result]:
 
 def _against(name: str, sides: dict[str, Side], sizes: Sizes) -> Iterator[Result]:
     with Clients(_CLIENTS, sides, operations=sizes.operations) as pool:
-        for clients in (1, _CLIENTS):
+        for clients in _TURNS:
             rates = pool.in_turn(list(sides), seconds=sizes.seconds, rounds=sizes.rounds, clients=clients)
             yield Result(
                 row=name,

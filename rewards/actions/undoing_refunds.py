@@ -37,12 +37,11 @@ def undo_refund(*, refund_id: int, by: User | None) -> UndoneRefund:
 
     Undone again, nothing happens and the answer is the same. Raises `Refused` after the time for undoing, on the own
     account, where money was given back on the visit since, and where what was posted since builds on the refund;
-    `Refund.DoesNotExist` for a refund that never was.
+    `UndoneRefund.DoesNotExist` for a refund that never was.
     """
-    known = UndoneRefund.objects.filter(refund=refund_id).first()
-    if known is not None:
-        return known
-    refund = Refund.objects.select_related("store").get(pk=refund_id)
+    refund = Refund.objects.select_related("store").filter(pk=refund_id).first()
+    if refund is None:
+        return UndoneRefund.objects.get(refund=refund_id)
     visit = Visit.objects.select_for_update(of=("self",)).select_related("store").get(pk=refund.visit_id)
     known = UndoneRefund.objects.filter(refund=refund_id).first()
     if known is not None:

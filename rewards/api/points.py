@@ -16,7 +16,8 @@ from loyaltycrm.core.api.errors import ApiError
 from loyaltycrm.core.api.keys import TillKey, key_of
 from loyaltycrm.core.api.strict import Body, Number
 from loyaltycrm.core.models import Scope
-from rewards.actions.redeeming import undo_redemption, use_reward
+from rewards.actions.redeeming import use_reward
+from rewards.actions.undoing_redemptions import undo_redemption
 from rewards.api.benefits import BenefitAnswer, benefit_told
 from rewards.models import Lot, Redemption, Reward
 from rewards.queries import balance_of, tier_of

@@ -15,7 +15,7 @@ from pydantic import BaseModel, Field, StringConstraints
 from customers.actions.returned_lines import ReturnedLine
 from customers.actions.visits import receipt_key
 from customers.api import customer_named
-from customers.models import Visit
+from customers.models import Refund, UndoneRefund, Visit
 from loyaltycrm.core.api.effects import NEEDS_KEY, answers, once_per_key
 from loyaltycrm.core.api.errors import ApiError
 from loyaltycrm.core.api.keys import TillKey, key_of
@@ -24,6 +24,7 @@ from loyaltycrm.core.models import Company, Scope, Store
 from rewards.actions.codes import NO_CODES, use_codes
 from rewards.actions.earning import points_earned_by, preview_visit, record_visit, refund_visit
 from rewards.actions.own_account import refuse_own_account
+from rewards.actions.undoing_refunds import undo_refund
 from rewards.actions.voiding import void_visit
 from rewards.api.sales import MOST_LINES, PreviewBody, Quantity, VisitBody
 from rewards.models import Posting, PostingKind
@@ -57,6 +58,12 @@ class RefundBody(Body):
     def returned(self) -> list[ReturnedLine]:
         """The goods that came back."""
         return [ReturnedLine(one.line, Decimal(one.quantity), one.net_cents) for one in self.lines]
+
+
+class UndoRefundBody(Body):
+    """A refund that was typed by mistake."""
+
+    receipt: Number = Field(description="The number of the refund, of your store.")
 
 
 class VoidBody(Body):
@@ -115,7 +122,7 @@ class RecordedAnswer(VisitAnswer):
 
 
 class RefundAnswer(BaseModel):
-    """Money given back, and the usable points after it."""
+    """Money given back, or no longer given back, and the usable points after it."""
 
     receipt: str
     of_receipt: str
@@ -291,16 +298,30 @@ def refund(request: HttpRequest, body: RefundBody) -> HttpResponse:
             lines=body.returned(),
             by=None,
         )
-        customer = visit.customer
-        return RefundAnswer(
-            receipt=made.receipt_id,
-            of_receipt=visit.receipt_id,
-            of_store=sold_at.code,
-            net_cents=made.net_cents,
-            balance_after=balance_of(customer).available if customer else None,
-        )
+        return _refund_shown(made, visit)
 
     return once_per_key(request, body, give_back, status=201)
+
+
+@router.post(
+    "/refund/undo", response=answers(RefundAnswer), auth=TillKey(Scope.WRITE_VISITS), openapi_extra=NEEDS_KEY,
+    summary="Undo a refund",
+)  # fmt: skip
+def undo_given_back(request: HttpRequest, body: UndoRefundBody) -> HttpResponse:
+    """Within the minutes in which tills may undo, for a refund in the own store: it was never made.
+
+    Refused where money was given back on the receipt since, or where what it did to points was built on.
+    """
+    here = key_of(request).store
+
+    def put_back(_reference: str) -> RefundAnswer:
+        refund = _refund_of(here, body.receipt)
+        refuse_own_account(by=key_of(request).person, customer_id=refund.visit.customer_id)
+        refund_id = refund.pk if isinstance(refund, Refund) else refund.refund
+        undone = undo_refund(refund_id=refund_id, by=None)
+        return _refund_shown(undone, refund.visit)
+
+    return once_per_key(request, body, put_back)
 
 
 @router.post(
@@ -328,6 +349,30 @@ def visit_of(store: Store, receipt: str, field: str = "receipt") -> Visit:
     if visit is None:
         raise ApiError(404, "receipt_unknown", _("This receipt is not known here. Check the number."), field=field)
     return visit
+
+
+def _refund_of(store: Store, receipt: str) -> Refund | UndoneRefund:
+    """The refund of this number in this store; where it was undone and not made again, the one undone last."""
+    here = Q(store=store, receipt_key=receipt_key(receipt))
+    visits = ("visit__customer", "visit__store")
+    refund = Refund.objects.filter(here).select_related(*visits).first()
+    if refund is not None:
+        return refund
+    undone = UndoneRefund.objects.filter(here).select_related(*visits).order_by("-pk").first()
+    if undone is None:
+        raise ApiError(404, "refund_unknown", _("This refund is not known here. Check the number."), field="receipt")
+    return undone
+
+
+def _refund_shown(refund: Refund | UndoneRefund, visit: Visit) -> RefundAnswer:
+    customer = visit.customer
+    return RefundAnswer(
+        receipt=refund.receipt_id,
+        of_receipt=visit.receipt_id,
+        of_store=visit.store.code,
+        net_cents=refund.net_cents,
+        balance_after=balance_of(customer).available if customer else None,
+    )
 
 
 def _sensible(at: datetime | None) -> datetime | None:

@@ -40,10 +40,10 @@ def redeem() -> None:
 
 
 def undo_redemption() -> None:
-    from rewards.actions import redeeming
+    from rewards.actions import undoing_redemptions
     from rewards.models import Redemption
 
-    redeeming.undo_redemption(redemption=Redemption.objects.get(reference="redemption:k"), by=None)
+    undoing_redemptions.undo_redemption(redemption=Redemption.objects.get(reference="redemption:k"), by=None)
 
 
 def void() -> None:

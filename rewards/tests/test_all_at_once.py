@@ -27,8 +27,9 @@ from rewards.actions.adjusting import adjust_points
 from rewards.actions.earning import record_visit, refund_visit
 from rewards.actions.expiry import sweep_expired
 from rewards.actions.goodwill import post_goodwill, reverse_goodwill
-from rewards.actions.redeeming import undo_redemption, use_reward
+from rewards.actions.redeeming import use_reward
 from rewards.actions.tiers import review_tiers
+from rewards.actions.undoing_redemptions import undo_redemption
 from rewards.actions.voiding import void_visit
 from rewards.benefits import FreeItem
 from rewards.ledger.audit import audit

@@ -14,7 +14,8 @@ from loyaltycrm.core.models import AuditEvent, Store, User
 from rewards.actions.earning import preview_visit, record_visit, refund_visit, undo_visit
 from rewards.actions.expiry import sweep_expired
 from rewards.actions.goodwill import post_goodwill, reverse_goodwill
-from rewards.actions.redeeming import undo_redemption, use_code, use_reward
+from rewards.actions.redeeming import use_code, use_reward
+from rewards.actions.undoing_redemptions import undo_redemption
 from rewards.benefits import FreeItem, MoneyOff
 from rewards.ledger.audit import audit
 from rewards.models import Account, Lot, Posting, Redemption, Reward, TierChange, Voucher, VoucherStatus

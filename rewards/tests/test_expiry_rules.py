@@ -14,7 +14,8 @@ from loyaltycrm.core.models import Store
 from rewards.actions.earning import record_visit, refund_visit, undo_visit
 from rewards.actions.expiry import sweep_expired
 from rewards.actions.goodwill import post_goodwill
-from rewards.actions.redeeming import undo_redemption, use_reward
+from rewards.actions.redeeming import use_reward
+from rewards.actions.undoing_redemptions import undo_redemption
 from rewards.benefits import FreeItem
 from rewards.ledger import AccountState, BelowMinimum, NotAStep, Sold, UsedPoints, replay
 from rewards.ledger.audit import audit

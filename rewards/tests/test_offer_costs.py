@@ -8,7 +8,8 @@ from django.utils import timezone
 
 from loyaltycrm.core.models import Store
 from rewards.actions.earning import record_visit
-from rewards.actions.redeeming import undo_redemption, use_code, use_on_visit
+from rewards.actions.redeeming import use_code, use_on_visit
+from rewards.actions.undoing_redemptions import undo_redemption
 from rewards.benefits import BonusPoints, Given, MoneyOff, NextPurchase, Terms
 from rewards.effects.budget import budget_of, expected_mail_cents
 from rewards.effects.costs import cost_of_offer, cost_of_offers, cost_of_runs

@@ -16,7 +16,8 @@ from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import AuditEvent, Store, User
 from rewards.actions.earning import record_visit, refund_visit, undo_visit
 from rewards.actions.expiry import sweep_expired
-from rewards.actions.redeeming import undo_redemption, use_code, use_reward
+from rewards.actions.redeeming import use_code, use_reward
+from rewards.actions.undoing_redemptions import undo_redemption
 from rewards.actions.voiding import preview_void, void_visit
 from rewards.benefits import ExtendedWarranty, FreeItem, MoneyOff, PercentOff
 from rewards.ledger.audit import audit

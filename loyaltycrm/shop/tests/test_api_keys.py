@@ -138,7 +138,9 @@ def test_nobody_refunds_or_voids_on_the_own_account_by_a_till_of_their_own(
     liga.save()
     own, shared = till_of(barona_iela, person=liga), till_of(barona_iela)
     shared.post("/visits", sale())
+    shared.post("/visits/refund", {"receipt": "F-0", "of_receipt": "R-1", "net_cents": 10})
     requests: list[tuple[str, dict[str, Any]]] = [
+        ("/visits/refund/undo", {"receipt": "F-0"}),
         ("/visits/refund", {"receipt": "F-1", "of_receipt": "R-1", "net_cents": 490}),
         ("/visits/void", {"receipt": "R-1", "reason": "Typed twice"}),
     ]

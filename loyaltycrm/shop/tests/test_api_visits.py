@@ -8,7 +8,7 @@ import pytest
 from django.utils import timezone
 
 from customers.models import Customer, Refund, Visit
-from loyaltycrm.core.models import ApiKey, AuditEvent, Store
+from loyaltycrm.core.models import ApiKey, AuditEvent, Scope, Store
 from loyaltycrm.shop.tests.tills import MakeTill, Till, books, code, sale
 from rewards.models import Posting
 from rewards.queries import balance_of
@@ -91,6 +91,40 @@ def test_refunds_take_points_back_once(till: Till, nameless: Customer) -> None:
     before = books()
     assert code(till.post("/visits/refund", body | {"receipt": "F-2", "net_cents": 1})) == "refused"
     assert code(till.post("/visits/refund", body | {"of_receipt": "R-9"})) == "receipt_unknown"
+    assert books() == before
+
+
+def test_a_refund_is_undone_once_and_can_be_made_again(till: Till, nameless: Customer) -> None:
+    earned = till.post("/visits", sale()).json()["points"]
+    body = {"receipt": "F-1", "of_receipt": "R-1", "net_cents": 2_490}
+    till.post("/visits/refund", body)
+    first = till.post("/visits/refund/undo", {"receipt": "f-1"}, key="u")
+    again = till.post("/visits/refund/undo", {"receipt": "f-1"}, key="u")
+    assert (first.status_code, first.content) == (200, again.content)
+    assert first.json() == {**body, "of_store": "BARONA", "balance_after": earned}
+    assert balance_of(nameless).available == earned
+    assert AuditEvent.objects.get(action="undo refund").data["api_key"] == ApiKey.objects.get().pk
+    postings = Posting.objects.count()
+    other_key = till.post("/visits/refund/undo", {"receipt": "F-1"})
+    assert (other_key.content, Posting.objects.count()) == (first.content, postings)
+    assert till.post("/visits/refund", body | {"net_cents": 2_000}).status_code == 201
+    assert till.post("/visits/refund/undo", {"receipt": "F-1"}).json()["net_cents"] == 2_000
+    assert (balance_of(nameless).available, Refund.objects.count()) == (earned, 0)
+
+
+def test_a_refund_is_not_undone_elsewhere_unknown_or_before_the_last_one(
+    till: Till, till_of: MakeTill, centrs: Store, barona_iela: Store, nameless: Customer
+) -> None:
+    till.post("/visits", sale())
+    for cents in (100, 200):
+        till.post("/visits/refund", {"receipt": f"F-{cents}", "of_receipt": "R-1", "net_cents": cents})
+    elsewhere, only_reads = till_of(centrs), till_of(barona_iela, scopes=[Scope.READ_VISITS])
+    before = books()
+    for at, receipt in ((till, "F-9"), (elsewhere, "F-200"), (till, "R-1")):
+        answer = at.post("/visits/refund/undo", {"receipt": receipt})
+        assert (answer.status_code, code(answer)) == (404, "refund_unknown")
+    assert code(till.post("/visits/refund/undo", {"receipt": "F-100"})) == "refused"
+    assert code(only_reads.post("/visits/refund/undo", {"receipt": "F-200"})) == "scope_missing"
     assert books() == before
 
 

@@ -20,7 +20,8 @@ from loyaltycrm.shop.actions.merging import merge_customers, undo_merge
 from rewards.actions.earning import record_visit, refund_visit
 from rewards.actions.expiry import sweep_expired
 from rewards.actions.goodwill import post_goodwill, reverse_goodwill
-from rewards.actions.redeeming import undo_redemption, use_reward
+from rewards.actions.redeeming import use_reward
+from rewards.actions.undoing_redemptions import undo_redemption
 from rewards.actions.voiding import void_visit
 from rewards.benefits import FreeItem, MoneyOff
 from rewards.ledger.audit import audit

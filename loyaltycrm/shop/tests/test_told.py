@@ -27,9 +27,10 @@ from loyaltycrm.shop.actions.merging import merge_customers, undo_merge
 from loyaltycrm.shop.actions.night import run_night
 from rewards.actions.catalogue import RewardContent, add_reward
 from rewards.actions.earning import record_visit, refund_visit, undo_visit
-from rewards.actions.redeeming import undo_redemption, use_code, use_reward
+from rewards.actions.redeeming import use_code, use_reward
 from rewards.actions.sending import send_batch
 from rewards.actions.sweeping import sweep
+from rewards.actions.undoing_redemptions import undo_redemption
 from rewards.actions.undoing_refunds import undo_refund
 from rewards.benefits import FreeItem
 from rewards.ledger.plain import assume

@@ -28,8 +28,9 @@ from rewards.actions.earning import Details, record_visit, refund_visit, undo_vi
 from rewards.actions.expiry import sweep_expired
 from rewards.actions.goodwill import post_goodwill, reverse_goodwill
 from rewards.actions.receipts import claim_visit, move_visit
-from rewards.actions.redeeming import undo_redemption, use_reward
+from rewards.actions.redeeming import use_reward
 from rewards.actions.tiers import review_due_tiers
+from rewards.actions.undoing_redemptions import undo_redemption
 from rewards.actions.undoing_refunds import undo_refund
 from rewards.actions.voiding import void_visit
 from rewards.benefits import FreeItem

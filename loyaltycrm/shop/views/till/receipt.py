@@ -21,7 +21,7 @@ from loyaltycrm.shop.queries.till import latest_here, receipt_of, visit_of_refun
 from loyaltycrm.shop.views.till.place import at_store, back
 from loyaltycrm.shop.views.till.sums import addends
 from rewards.actions.earning import undo_visit
-from rewards.actions.redeeming import undo_redemption
+from rewards.actions.undoing_redemptions import undo_redemption
 from rewards.actions.undoing_refunds import undo_refund
 from rewards.models import Redemption
 
