@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 import unicodedata
 from collections.abc import Sequence
@@ -31,7 +30,8 @@ UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 def receipt_key(receipt_id: str) -> str:
     """What makes two receipt numbers the same: blanks, case and width of letters do not count."""
-    return re.sub(r"\s+", "", unicodedata.normalize("NFKC", receipt_id)).casefold()
+    letters = receipt_id if receipt_id.isascii() else unicodedata.normalize("NFKC", receipt_id)
+    return "".join(letters.split()).casefold()
 
 
 def is_whole(number: object) -> bool:
@@ -41,7 +41,9 @@ def is_whole(number: object) -> bool:
 
 def checked_receipt(receipt_id: str) -> str:
     """The receipt number without blanks around it; a new one for none. Raises `Refused` for what cannot be one."""
-    receipt_id = receipt_id.strip() or f"T-{secrets.token_hex(6).upper()}"
+    receipt_id = receipt_id.strip()
+    if not receipt_id:
+        return f"T-{secrets.token_hex(6).upper()}"
     if any(unicodedata.category(letter) in UNSEEN for letter in receipt_id):
         raise Refused(_("Remove the characters that cannot be seen"), field="receipt_id")
     if len(receipt_id) > RECEIPT_LENGTH or len(receipt_key(receipt_id)) > RECEIPT_LENGTH:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db import connection, models
 
+from loyaltycrm.lib.asking import rows_of
 from loyaltycrm.lib.together import Part, as_text
 
 
@@ -18,24 +19,25 @@ def insert_unless_known(row: models.Model, *, unique: Sequence[str]) -> bool:
     what fields make of a value: for models whose columns hold what the attributes hold.
     """
     names, statement = _statement(type(row), tuple(unique))
-    with connection.cursor() as cursor:
-        cursor.execute(statement, [as_text(getattr(row, name)) for name in names])
-        written = cursor.fetchone()
-    if written is None:
+    written = rows_of(statement, [as_text(getattr(row, name)) for name in names])
+    if not written:
         return False
-    is_written(row, written[0])
+    is_written(row, written[0][0])
     return True
 
 
 def unless_known_part(name: str, row: models.Model, *, unique: Sequence[str], source: str) -> Part:
     """`insert_unless_known` as a part of this name that answers the id, where the part `source` has a row.
 
-    What is None is a NULL in the statement and not a value.
+    What is None or blank is a NULL or a blank in the statement and not a value.
     """
-    given = {of: getattr(row, of) for of in _attributes(type(row))}
-    known = {of: value for of, value in given.items() if value is not None}
-    statement = _unless_known(name, type(row), frozenset(known), tuple(unique), source)
-    return Part(name, statement, {f"{name}_{of}": as_text(value) for of, value in known.items()}, answer="'', id")
+    held = vars(row)
+    attributes = _attributes(type(row))
+    blank = frozenset(of for of in attributes if held[of] == "")
+    known = frozenset(of for of in attributes if held[of] is not None and of not in blank)
+    otherwise = f"FROM {source} {_on_conflict(type(row), tuple(unique))}"
+    statement = _unless_known(name, type(row), known, blank, otherwise)
+    return Part(name, statement, {f"{name}_{of}": as_text(held[of]) for of in known}, answer="'', id")
 
 
 def insert_part(name: str, row: models.Model, *, taken: Mapping[str, str] | None = None) -> Part:
@@ -89,13 +91,15 @@ def _statement(model: type[models.Model], unique: tuple[str, ...]) -> tuple[list
 
 @cache
 def _unless_known(
-    name: str, model: type[models.Model], known: frozenset[str], unique: tuple[str, ...], source: str
+    name: str, model: type[models.Model], known: frozenset[str], blank: frozenset[str], on_conflict: str
 ) -> str:
-    given = tuple(field for field in _fields(model) if field.attname in known)
-    values = ", ".join(f"%({name}_{field.attname})s::{field.db_type(connection)}" for field in given)
-    return f"{_into(model, given)} SELECT {values} FROM {source} {_on_conflict(model, unique)}"  # noqa: S608
+    given = {field: f"%({name}_{field.attname})s" for field in _fields(model) if field.attname in known}
+    given |= {field: "''" for field in _fields(model) if field.attname in blank}
+    selected = ", ".join(f"{value}::{field.db_type(connection)}" for field, value in given.items())
+    return f"{_into(model, tuple(given))} SELECT {selected} {on_conflict}"
 
 
+@cache
 def _on_conflict(model: type[models.Model], unique: tuple[str, ...]) -> str:
     keys = (connection.ops.quote_name(str(field.column)) for field in _fields(model) if field.name in unique)
     return f"ON CONFLICT ({', '.join(keys)}) DO NOTHING RETURNING id"

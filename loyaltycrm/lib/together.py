@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from operator import methodcaller
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from django.db import connection
 from psycopg import _queries
+
+from loyaltycrm.lib.asking import rows_of
 
 # psycopg remembers what it read in a statement, but not in one as long as ours; to read it anew each time takes as long
 # as the rest of an award in Python. Should psycopg name these otherwise one day, we are only slower.
@@ -23,8 +23,7 @@ _queries.MAX_CACHED_STATEMENT_PARAMS = 200
 _IN_ISO: Final = methodcaller("isoformat")
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """One statement (INSERT, UPDATE or SELECT) under a name of its own; `%(value)s` in it are its values.
 
     Parts see the tables as they were before any of them; one reads what another RETURNs by that part's name.
@@ -44,19 +43,24 @@ def run_together(parts: Sequence[Part]) -> dict[str, list[tuple[str, int]]]:
     """
     if not parts:
         return {}
-    statements = ", ".join(f"{part.name} AS ({part.statement})" for part in parts)
-    answers = " UNION ALL ".join(
-        f"SELECT '{part.name}', {part.answer} FROM {part.name}"  # noqa: S608
-        for part in parts
-        if part.answer
-    )
+    statement = _statement(tuple((part.name, part.statement, part.answer) for part in parts))
     values = {name: value for part in parts for name, value in part.values.items()}
     found: dict[str, list[tuple[str, int]]] = {part.name: [] for part in parts}
-    with connection.cursor() as cursor:
-        cursor.execute(f"WITH {statements} {answers or 'SELECT WHERE false'}", values)
-        for name, text, number in cursor.fetchall():
-            found[name].append((text, number))
+    for name, text, number in rows_of(statement, values):
+        found[name].append((text, number))
     return found
+
+
+@lru_cache(maxsize=512)
+def _statement(parts: tuple[tuple[str, str, str], ...]) -> str:
+    """One statement of the parts' names, statements and answers: put together once, since the same ones come again."""
+    statements = ", ".join(f"{name} AS ({statement})" for name, statement, _answer in parts)
+    answers = " UNION ALL ".join(
+        f"SELECT '{name}', {answer} FROM {name}"  # noqa: S608
+        for name, _statement, answer in parts
+        if answer
+    )
+    return f"WITH {statements} {answers or 'SELECT WHERE false'}"
 
 
 def rows_part(name: str, statement: str, columns: str, rows: Sequence[Mapping[str, Any]], *, answer: str = "") -> Part:

@@ -5,8 +5,10 @@ The way of nearly every visit. Whatever else a visit needs, it is recorded in st
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
+from functools import lru_cache
 from typing import Any, Final
 
 from django.db import DataError, OperationalError, transaction
@@ -20,9 +22,9 @@ from loyaltycrm.lib.inserting import is_written
 from loyaltycrm.lib.together import Part, run_together
 from loyaltycrm.lib.transactions import RETRYABLE_SQLSTATES
 from rewards.actions.assessing import amounts_of
-from rewards.actions.standings import WILL_MOVE, moved_standing
-from rewards.ledger import AccountState, Sold, assumed, plain_sale_parts, replay
-from rewards.programme import Basket
+from rewards.actions.standings import MOVABLE, moved_standing
+from rewards.ledger import AccountState, Entry, Sold, assumed, plain_sale_parts, replay
+from rewards.programme import Basket, Programmes
 
 # The visit is written where the account was plain. Where the account changed before the points were booked on it,
 # nothing may stay: outside a transaction only an error takes the visit back.
@@ -60,21 +62,13 @@ def record_plainly(visit: Visit, *, by: User | None) -> Plain | None:
     programmes, day = known.programmes, visit.business_date
     if programmes.at(day).needs.anything or day != timezone.now().astimezone(known.zone).date():
         return None
-    sold = Sold(
-        occurred_at=visit.occurred_at,
-        business_date=day,
-        reference="",
-        visit=None,
-        receipt_key=visit.receipt_key,
-        basket=Basket(net_cents=visit.net_cents, day=day),
+    brought = _brought_by(visit.net_cents, day, programmes)
+    writing = plain_sale_parts(
+        brought.entries, visit.customer_id, known, at=visit.occurred_at, sale="visit", ranked=MOVABLE, by=by
     )
-    state = AccountState(visit.customer_id, account_id=0)
-    entries = replay(state, [sold], programmes).entries
-    writing = plain_sale_parts(entries, visit.customer_id, known, sale="visit", and_if=WILL_MOVE, by=by)
     if not writing:
         return None
-    gained = amounts_of(sold, state, entries)
-    standing = moved_standing(visit.customer_id, day, gained, programmes, after="booked")
+    standing = moved_standing(visit.customer_id, day, brought.gained, programmes, after="booked")
     audited = audit.part("record visit", visit, by=by, data=audited_content(visit), written_by="visit")
     answers = _run([writing[0], visit_part(visit, source="plain"), *writing[1:], standing, audited])
     if not answers.get("visit"):
@@ -83,11 +77,37 @@ def record_plainly(visit: Visit, *, by: User | None) -> Plain | None:
     is_written(visit, visit_id)
     available = [number for _text, number in answers["booked"]]
     return Plain(
-        points=state.book_balance,
-        balance_after=sum(available) + state.available(day),
+        points=brought.points,
+        balance_after=sum(available) + brought.usable,
         is_posted=bool(available),
         is_ranked=bool(answers["standing"]),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Brought:
+    """What a sale brings to an empty account: entries, what counts towards a tier, the points, those usable at once."""
+
+    entries: Sequence[Entry]
+    gained: Mapping[str, int]
+    points: int
+    usable: int
+
+
+@lru_cache(maxsize=8192)
+def _brought_by(net_cents: int, day: date, programmes: Programmes) -> _Brought:
+    """What any plain sale of that net on that day brings: nothing else of it is looked at."""
+    sold = Sold(
+        occurred_at=datetime.combine(day, time.min, UTC),
+        business_date=day,
+        reference="",
+        visit=None,
+        receipt_key="",
+        basket=Basket(net_cents=net_cents, day=day),
+    )
+    state = AccountState(0, account_id=0)
+    entries = replay(state, [sold], programmes).entries
+    return _Brought(entries, amounts_of(sold, state, entries), state.book_balance, state.available(day))
 
 
 def _run(parts: Sequence[Part]) -> dict[str, list[tuple[str, int]]]:

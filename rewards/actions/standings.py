@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import pairwise
 from typing import Final
 
@@ -24,12 +24,12 @@ _IS_MOVABLE: Final = """s.customer_id = %(standing_customer)s::bigint
             >= (%(standing_ranks)s::jsonb #>> ARRAY[s.tier, 'from'])::bigint
         AND greatest(s.qualifying, s.qualifying + %(standing_gained)s::bigint)
             < (%(standing_ranks)s::jsonb #>> ARRAY[s.tier, 'below'])::bigint"""
-_MOVE: Final = f"""
+_MOVE: Final = """
     UPDATE rewards_tierstanding s SET qualifying = s.qualifying + %(standing_gained)s::bigint,
         reviewed_on = %(standing_day)s::date, next_review_on = least(s.next_review_on, %(standing_turn)s::date)
-    {{source}} WHERE {_IS_MOVABLE} RETURNING s.customer_id"""  # noqa: S608
+    {where} RETURNING s.customer_id"""
 # For a statement that does nothing at all where the standing would not move with it.
-WILL_MOVE: Final = f"EXISTS (SELECT FROM rewards_tierstanding s WHERE {_IS_MOVABLE})"
+MOVABLE: Final = f"SELECT s.xmin AS version FROM rewards_tierstanding s WHERE {_IS_MOVABLE}"  # noqa: S608
 _NO_END: Final = 2**62
 
 
@@ -39,13 +39,13 @@ def moved_standing(
     """Add to a standing what today brought or, below 0, took away, where that cannot change the rank.
 
     Answers nothing where it could: then the tier is to be reviewed. `gained` is told in every unit; `after` names a
-    part without whose row nothing is added.
+    part that has looked already: nothing is added but to the version that it tells as `standing`.
     """
     programme = programmes.at(day)
     turn, ranks = _known_of(programmes, day)
     return Part(
         "standing",
-        _MOVE.format(source=f"FROM {after}" if after else ""),
+        _move(after),
         {
             "standing_customer": as_text(customer_id),
             "standing_day": day,
@@ -56,6 +56,14 @@ def moved_standing(
         },
         answer="'', customer_id",
     )
+
+
+@cache
+def _move(after: str | None) -> str:
+    if after is None:
+        return _MOVE.format(where=f"WHERE {_IS_MOVABLE}")
+    version = f"s.customer_id = %(standing_customer)s::bigint AND s.xmin = {after}.standing"
+    return _MOVE.format(where=f"FROM {after} WHERE {version}")
 
 
 @lru_cache(maxsize=64)

@@ -124,7 +124,14 @@ class Lot(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["account", "good_through"], condition=Q(remaining__gt=0), name="rewards_lot_open_of_account"
+                fields=["account", "available_on", "good_through"],
+                condition=Q(remaining__gt=0),
+                name="rewards_lot_open_of_account",
+            ),
+            models.Index(
+                fields=["account"],
+                condition=Q(remaining__gt=0, idle_days__isnull=False),
+                name="rewards_lot_end_moves_of",
             ),
             models.Index(fields=["good_through"], condition=Q(remaining__gt=0), name="rewards_lot_open_by_expiry"),
             models.Index(fields=["earned_on"], condition=Q(idle_days__isnull=False), name="rewards_lot_end_moves"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -261,6 +262,33 @@ def test_an_account_that_changed_meanwhile_is_looked_at_again(
     assert Visit.objects.count() == AuditEvent.objects.filter(action="record visit").count() == 2
     assert Account.objects.get(customer=nameless).book_balance == 107
     assert TierStanding.objects.get(customer=nameless).qualifying == 102_00
+    assert list(audit()) == []
+
+
+@pytest.mark.parametrize("is_in_a_transaction", [False, True])
+def test_who_came_to_owe_points_meanwhile_repays_them(
+    is_in_a_transaction: bool, committed_db: str, nameless: Customer, barona_iela: Store
+) -> None:
+    reward = Reward.objects.create(key="r", names={"en": "R"}, points_cost=50, benefit=FreeItem(worth_cents=100))
+
+    def save() -> int:
+        try:
+            with transaction.atomic() if is_in_a_transaction else contextlib.nullcontext():
+                return record_visit(customer=nameless, store=barona_iela, net_cents=12_00, by=None).balance_after
+        finally:
+            connections.close_all()
+
+    with time_machine.travel(NOON, tick=False):
+        first = record_visit(customer=nameless, store=barona_iela, net_cents=90_00, by=None).visit
+        use_reward(customer=nameless, reward=reward, store=barona_iela, reference="before", by=None)
+        with ThreadPoolExecutor(1) as pool:
+            with transaction.atomic():
+                refund_visit(visit=first, net_cents=90_00, receipt_id="all of it", by=None)
+                waiting = pool.submit(save)
+                _wait_until_somebody_waits_for_us()
+            assert waiting.result(timeout=300) == 12 - 50
+    account = Account.objects.get(customer=nameless)
+    assert (account.book_balance, account.arrears) == (12 - 50, 50 - 12)
     assert list(audit()) == []
 
 
