@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final
+from typing import Any, Final
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, TruncDate
@@ -50,9 +50,11 @@ def settle_referrals(*, limit: int = AT_ONCE) -> Settled:
 def take_back_referrals() -> Settled:
     """Take back every referral whose completing visit does not count any more, however long ago that came about.
 
-    For the night: it looks at all that were ever completed. Safe to repeat.
+    For the night: it looks at all that were ever completed. Safe to repeat. A refund that can still be undone at the
+    till is waited for; `settle_referrals` finds it afterwards.
     """
-    gone = _completed().filter(_IS_UNDONE | _IS_GIVEN_BACK | _IS_ANOTHERS).order_by("pk")
+    is_refunded = _IS_GIVEN_BACK & ~Q(visit__in=_undoable_refunds())
+    gone = _completed().filter(_IS_UNDONE | is_refunded | _IS_ANOTHERS).order_by("pk")
     return _settle_all(list(gone.values_list("pk", flat=True)))
 
 
@@ -95,11 +97,15 @@ def _lately_gone(limit: int) -> list[int]:
     yesterday = Company.current().today() - timedelta(days=1)
     undone = _completed().filter(visit__in=Visit.objects.filter(voided_at__gte=timezone.now() - timedelta(days=1)))
     refunded = Refund.objects.filter(business_date__gte=yesterday).values("visit")
-    undo_time = timedelta(minutes=value(UNDO_MINUTES))
-    undoable = refunded.filter(recorded_at__gte=timezone.now() - undo_time)
-    given_back = _completed().filter(visit__in=refunded).exclude(visit__in=undoable).filter(_IS_GIVEN_BACK)
+    given_back = _completed().filter(visit__in=refunded).exclude(visit__in=_undoable_refunds()).filter(_IS_GIVEN_BACK)
     ids = {*undone.values_list("pk", flat=True)[:limit], *given_back.values_list("pk", flat=True)[:limit]}
     return sorted(ids)[:limit]
+
+
+def _undoable_refunds() -> QuerySet[Refund, Any]:
+    """The visits of refunds that the till can still undo."""
+    since = timezone.now() - timedelta(minutes=value(UNDO_MINUTES))
+    return Refund.objects.filter(recorded_at__gte=since).values("visit")
 
 
 def _completed() -> QuerySet[Referral]:

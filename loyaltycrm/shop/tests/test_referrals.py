@@ -29,12 +29,13 @@ from loyaltycrm.testing import visit
 from rewards.actions.earning import record_visit, refund_visit, undo_visit
 from rewards.actions.referrals import Settled, settle_referrals, take_back_referrals
 from rewards.actions.undoing_refunds import undo_refund
-from rewards.knobs import REFERRAL_FRIEND_POINTS, REFERRALS_MOST
+from rewards.knobs import REFERRAL_FRIEND_POINTS, REFERRALS_MOST, UNDO_MINUTES
 from rewards.ledger.audit import audit
 from rewards.models import Posting
 from rewards.queries import balance_of
 
 pytestmark = pytest.mark.django_db
+UNDO_TIME = timedelta(minutes=16)
 
 
 @pytest.fixture
@@ -147,14 +148,18 @@ def test_a_referral_taken_back_by_a_refund_that_was_undone_is_thanked_anew(
     bring(friend, code)
     visit = record_visit(customer=friend, store=barona_iela, net_cents=10_00, by=admin).visit
     settle_referrals()
-    for number in range(2):
-        refund = refund_visit(visit=visit, net_cents=10_00, by=admin, receipt_id=f"R-{number}")
-        assert take_back_referrals().taken_back == 1
-        assert thanks(nameless) == [0]
-        undo_refund(refund_id=refund.pk, by=admin)
-        assert settle_referrals().completed == 1
-        assert thanks(nameless) == [200]
-        assert Signal.objects.filter(source="referral", withdrawn_at__isnull=True).count() == 1
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        for number in range(2):
+            refund = refund_visit(visit=visit, net_cents=10_00, by=admin, receipt_id=f"R-{number}")
+            clock.shift(UNDO_TIME)
+            assert take_back_referrals().taken_back == 1
+            assert thanks(nameless) == [0]
+            set_knob(key=UNDO_MINUTES.key, new=60, by=admin)
+            undo_refund(refund_id=refund.pk, by=admin)
+            set_knob(key=UNDO_MINUTES.key, new=15, by=admin)
+            assert settle_referrals().completed == 1
+            assert thanks(nameless) == [200]
+            assert Signal.objects.filter(source="referral", withdrawn_at__isnull=True).count() == 1
     titles = [entry.title for day in timeline(nameless, user=admin).days for entry in day.entries]
     assert titles.count("Thanks for bringing a friend") == 3
     assert list(audit()) == []
@@ -193,11 +198,28 @@ def test_the_night_takes_back_what_was_given_back_on_a_day_long_past(
     late = long_ago + timedelta(days=2)
     refund_visit(visit=visit, net_cents=10_00, occurred_at=late, by=admin, receipt_id="R-late")
     assert settle_referrals() == Settled()
-    night = run_night()
-    assert night is not None
-    assert night["referrals_taken_back"] == 1
-    assert take_back_referrals() == Settled()
+    with time_machine.travel(timezone.now() + UNDO_TIME, tick=False):
+        night = run_night()
+        assert night is not None
+        assert night["referrals_taken_back"] == 1
+        assert take_back_referrals() == Settled()
     assert thanks(nameless, friend) == [0, 0]
+
+
+def test_the_night_too_waits_while_a_refund_can_be_undone(
+    nameless: Customer, friend: Customer, code: str, barona_iela: Store, admin: User
+) -> None:
+    bring(friend, code)
+    visit = record_visit(customer=friend, store=barona_iela, net_cents=10_00, by=admin).visit
+    settle_referrals()
+    with time_machine.travel(timezone.now(), tick=False) as clock:
+        refund_visit(visit=visit, net_cents=10_00, by=admin, receipt_id="R-midnight")
+        clock.shift(UNDO_TIME - timedelta(minutes=2))
+        assert take_back_referrals() == Settled()
+        assert thanks(nameless, friend) == [200, 200]
+        clock.shift(timedelta(minutes=2))
+        assert take_back_referrals() == Settled(taken_back=1)
+        assert thanks(nameless, friend) == [0, 0]
 
 
 def test_nobody_brings_oneself_a_household_or_an_old_customer(
