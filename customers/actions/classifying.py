@@ -51,10 +51,10 @@ REPLACE_STANDING = f"""
         OR standing.as_of > excluded.as_of
 """  # noqa: S608
 
-# A pass that began before a merge decides for both of its customers.
-FORGET_MERGED = """
+# A pass that began before a merge decides for both of its customers, and one before an erasure for who is gone.
+FORGET_GONE = """
     DELETE FROM customers_classification k USING customers_customer c
-    WHERE c.id = k.customer_id AND c.merged_into_id IS NOT NULL
+    WHERE c.id = k.customer_id AND (c.merged_into_id IS NOT NULL OR c.erased_at IS NOT NULL)
 """
 
 
@@ -109,7 +109,7 @@ def classify(
             cursor.execute(RECORD_CHANGES, [on, run.pk])
             run.changes = cursor.rowcount
             cursor.execute(REPLACE_STANDING, [on, run.pk])
-            cursor.execute(FORGET_MERGED)
+            cursor.execute(FORGET_GONE)
         cursor.execute('SELECT "group", count(*) FROM classify_verdict GROUP BY 1')
         run.group_counts = dict(cursor.fetchall())
         run.customers = sum(run.group_counts.values())

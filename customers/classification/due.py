@@ -15,7 +15,7 @@ LONGEST_TRANSACTION = timedelta(hours=1)
 FIND_DUE = """
     CREATE TEMP TABLE classify_due ON COMMIT DROP AS
     SELECT c.id AS customer_id FROM customers_customer c
-    WHERE c.merged_into_id IS NULL
+    WHERE c.merged_into_id IS NULL AND c.erased_at IS NULL
       AND NOT EXISTS (SELECT 1 FROM customers_classification k WHERE k.customer_id = c.id)
     UNION
     SELECT customer_id FROM customers_classification WHERE next_due_on <= '{on}'

@@ -5,7 +5,10 @@ from psycopg.sql import SQL
 VERDICTS = SQL(
     """
     CREATE TEMP TABLE classify_verdict ON COMMIT DROP AS
-    WITH customer AS (SELECT c.id AS customer_id FROM customers_customer c WHERE c.merged_into_id IS NULL),
+    WITH customer AS (
+        SELECT c.id AS customer_id FROM customers_customer c
+        WHERE c.merged_into_id IS NULL AND c.erased_at IS NULL
+    ),
     spoken AS (
         SELECT s.customer_id, s.kind, s.source, count(*) AS pieces, avg(s.strength) AS strength,
                max(s.occurred_on) AS newest, sum(s.strength::float8 * fade) AS total, sum(fade) AS weight

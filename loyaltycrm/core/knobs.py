@@ -134,6 +134,18 @@ IMPORT_KEEP_DAYS = declare(
         group=_("Imports"),
     )
 )
+IMPORT_FORGET_DAYS = declare(
+    Knob(
+        key="import_forget_days",
+        default=7,
+        label=_("Days after which a file that nobody imported is removed"),
+        help=_("It holds data of people, and nobody needed it. Send it again to import it."),
+        minimum=1,
+        maximum=365,
+        unit="days",
+        group=_("Imports"),
+    )
+)
 TILL_IDLE_MINUTES = declare(
     Knob(
         key="till_idle_minutes",

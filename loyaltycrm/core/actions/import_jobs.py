@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -17,7 +18,7 @@ from loyaltycrm.core.actions import audit
 from loyaltycrm.core.actions.import_files import store_file
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.imports.manner import Dates, Decimals, Manner
-from loyaltycrm.core.knobs import IMPORT_KEEP_DAYS, value
+from loyaltycrm.core.knobs import IMPORT_FORGET_DAYS, IMPORT_KEEP_DAYS, value
 from loyaltycrm.core.models import Company, ImportJob, ImportPart, ImportPartOf, ImportState, User
 from loyaltycrm.core.models.import_job import HELD, STANDING, WAITING
 from loyaltycrm.lib.rows import RETURNED_COLUMNS
@@ -140,18 +141,38 @@ def empty_import(*, job: ImportJob, by: User | None) -> ImportJob:
     if job.state not in STANDING:
         raise Refused(_("Stop this import first. Then its file can be removed."))
     if job.emptied_at is None:
-        job.emptied_at = timezone.now()
-        job.save(update_fields=["emptied_at"])
+        job.emptied_at, job.forget_asked_at = timezone.now(), None
+        job.save(update_fields=["emptied_at", "forget_asked_at"])
         ImportPart.objects.filter(job=job).delete()
         audit.record("remove file of import", job, by=by)
     return job
 
 
+def empty_every_import(*, by: User | None) -> None:
+    """Remove every file for good; what a worker is at, or will be, goes as soon as it stands still.
+
+    In the caller's transaction, which holds the imports until it ends.
+    """
+    kept = ImportJob.objects.select_for_update().filter(emptied_at=None).order_by("pk")
+    for job in kept:
+        if job.state in STANDING:
+            empty_import(job=job, by=by)
+        elif job.forget_asked_at is None:
+            job.forget_asked_at = timezone.now()
+            job.save(update_fields=["forget_asked_at"])
+
+
 def empty_old_imports() -> int:
-    """Remove the files that are older than the setting says; return how many."""
-    before = timezone.now() - timedelta(days=value(IMPORT_KEEP_DAYS))
-    old = ImportJob.objects.filter(created_at__lt=before, emptied_at=None, state__in=STANDING)
-    return len([empty_import(job=job, by=None) for job in old.order_by("pk")])
+    """Remove the files that are older than the settings say, and those that are to go as soon as they stand still.
+
+    Return how many. A file that nobody imported is kept for fewer days.
+    """
+    now = timezone.now()
+    is_old = Q(created_at__lt=now - timedelta(days=value(IMPORT_KEEP_DAYS)))
+    is_unused = Q(started_at=None, created_at__lt=now - timedelta(days=value(IMPORT_FORGET_DAYS)))
+    standing = ImportJob.objects.filter(emptied_at=None, state__in=STANDING)
+    gone = standing.filter(is_old | is_unused | Q(forget_asked_at__isnull=False))
+    return len([empty_import(job=job, by=None) for job in gone.order_by("pk")])
 
 
 def _locked(job: ImportJob) -> ImportJob:

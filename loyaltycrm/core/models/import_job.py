@@ -47,7 +47,8 @@ class ImportJob(models.Model):
     `result` are accounts as `core.actions.import_accounts` writes them. `rows_done` of `rows_all` tell how far the step
     is that `step` says in words. `started_by` last asked for the check or the import, which are made in that person's
     name. `attempts` counts claims since a person last asked for something, `broke_off` those
-    since the import began that ended without a word.
+    since the import began that ended without a word. `forget_asked_at`: somebody who may stand in the file was erased
+    while it was on its way, so it goes as soon as it stands still.
     """
 
     kind = models.CharField(max_length=20)
@@ -76,6 +77,7 @@ class ImportJob(models.Model):
     started_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.PROTECT, related_name="+")
     ended_at = models.DateTimeField(null=True)
     emptied_at = models.DateTimeField(null=True)
+    forget_asked_at = models.DateTimeField(null=True)
 
     objects = ImportJobQuerySet.as_manager()
 
@@ -101,6 +103,10 @@ class ImportJob(models.Model):
             models.CheckConstraint(
                 condition=Q(emptied_at__isnull=True) | Q(state__in=STANDING),
                 name="core_importjob_emptied_stands_still",
+            ),
+            models.CheckConstraint(
+                condition=Q(forget_asked_at__isnull=True) | Q(emptied_at__isnull=True),
+                name="core_importjob_asked_to_forget_until_emptied",
             ),
         ]
         indexes = [

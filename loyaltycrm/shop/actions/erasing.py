@@ -25,9 +25,9 @@ from customers.actions.telling import tell_of_erasure
 from customers.models import Customer, Erasure, ErasureReason, HouseholdMember, Merge
 from feedback.actions.erasing import close_surveys, end_tickets
 from loyaltycrm.core.actions import audit
-from loyaltycrm.core.actions.import_jobs import empty_import
+from loyaltycrm.core.actions.import_jobs import empty_every_import
 from loyaltycrm.core.errors import Refused
-from loyaltycrm.core.models import AuditEvent, IdempotencyRecord, ImportJob, ImportState, User
+from loyaltycrm.core.models import AuditEvent, IdempotencyRecord, User
 from loyaltycrm.lib.faults import crash_point
 from loyaltycrm.lib.transactions import atomic_with_retry
 from loyaltycrm.shop.actions.merging import lock_people
@@ -44,7 +44,6 @@ _WITHOUT_WORDS: Final = Func(F("data"), _SAID, template="(%(expressions)s)", arg
 # Whose "reason" is a key of a list that managers keep.
 _BY_KEY: Final = ("rewards.adjustment",)
 
-_OVER: Final = (ImportState.DONE, ImportState.STOPPED, ImportState.FAILED)
 # What an answer to a till says of a person beside the number.
 _TELLS_WHO: Final = frozenset(
     ["name", "first_name", "last_name", "email", "email_masked", "phone", "phone_masked", "card", "birthday"]
@@ -91,7 +90,7 @@ def erase_customer(*, customer: Customer, reason: str, by: User | None) -> Erasu
     _forget_rows(family)
     make_nobody(profiles)
     _forget_answers(known)
-    _remove_files(by=by)
+    empty_every_import(by=by)
     crash_point("erase.forgotten")
     erasure = Erasure.objects.create(customer=customer, reason=reason, points=points, erased_by=by)
     audit.record("erase customer", customer, by=by, data={"why": reason, "points": points, **ended})
@@ -159,9 +158,3 @@ def _without(told: Any, number: str) -> Any:
     if isinstance(told, list):
         return [_without(content, number) for content in told]
     return "" if told == number else told
-
-
-def _remove_files(*, by: User | None) -> None:
-    """Remove the files of imports that are over: nobody can tell in which of them the person stands."""
-    for job in ImportJob.objects.filter(state__in=_OVER, emptied_at=None).order_by("pk"):
-        empty_import(job=job, by=by)

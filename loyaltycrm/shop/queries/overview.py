@@ -165,13 +165,18 @@ def points_owed(on: date) -> PointsOwed:
 
 
 def groups_since(day: date) -> list[GroupCount]:
-    """The four groups and those not known, now and as they were decided at the end of a day. Two queries."""
+    """The four groups and those not known, now and as they were decided at the end of a day. Two queries.
+
+    People who were erased are in neither.
+    """
     now = dict(Classification.objects.values_list("group").annotate(count=Count("customer")))
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT "group", count(*) FROM (
-                 SELECT DISTINCT ON (customer_id) "group" FROM customers_groupchange
-                 WHERE "on" <= %s::date ORDER BY customer_id, "on" DESC, id DESC) decided GROUP BY 1""",
+                 SELECT DISTINCT ON (customer_id) "group" FROM customers_groupchange g
+                 WHERE "on" <= %s::date
+                   AND NOT EXISTS (SELECT 1 FROM customers_erasure e WHERE e.customer_id = g.customer_id)
+                 ORDER BY customer_id, "on" DESC, id DESC) decided GROUP BY 1""",
             [day],
         )
         then = dict(cursor.fetchall())

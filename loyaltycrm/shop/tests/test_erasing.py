@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import uuid
+from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +13,7 @@ from django.apps import apps
 from django.contrib.postgres.fields import ArrayField
 from django.db import connection, models
 
+from customers.actions.classifying import classify
 from customers.actions.consent import suppress_address
 from customers.actions.customers import create_customer, update_customer
 from customers.actions.erasing import ErasedBefore
@@ -17,6 +21,7 @@ from customers.actions.households import link_household
 from customers.actions.notes import write_note
 from customers.erased import digest, erased_sql, was_erased
 from customers.models import (
+    Classification,
     Customer,
     CustomerMail,
     ErasedMark,
@@ -34,14 +39,27 @@ from feedback.actions.conversation import add_note
 from feedback.actions.tickets import open_ticket
 from feedback.models import Ticket, TicketMessage
 from loyaltycrm.core.actions.idempotency import once
-from loyaltycrm.core.actions.import_jobs import send_import
+from loyaltycrm.core.actions.import_claims import claim_import, record_stopped
+from loyaltycrm.core.actions.import_jobs import empty_old_imports, send_import, start_import, stop_import
 from loyaltycrm.core.errors import Refused
-from loyaltycrm.core.models import AuditEvent, IdempotencyRecord, ImportJob, ImportPart, Store, User, WebhookEvent
+from loyaltycrm.core.models import (
+    AuditEvent,
+    Company,
+    IdempotencyRecord,
+    ImportJob,
+    ImportPart,
+    Store,
+    User,
+    WebhookEvent,
+)
 from loyaltycrm.shop.actions.erasing import erase_customer
 from loyaltycrm.shop.actions.merging import merge_customers, undo_merge
 from loyaltycrm.shop.actions.receipt_mails import mail_receipt
+from loyaltycrm.shop.export import customer_lines
 from loyaltycrm.shop.personal_data import ABOUT_NOBODY, BESIDE, HELD, STAYING, Fate
+from loyaltycrm.shop.queries.overview import groups_since, plane
 from loyaltycrm.shop.queries.own_data import TOLD
+from loyaltycrm.shop.tests.imports import customers, ready_import, sent, to_check
 from loyaltycrm.testing import agree, visit
 from rewards.accounts.movement import movement_of
 from rewards.actions.closing import close_accounts_again
@@ -157,14 +175,60 @@ def test_nothing_said_of_the_person_stays_with_others(anna: Customer, olga: Cust
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("state", ["stopped", "failed"])
-def test_the_files_of_imports_that_are_over_go(anna: Customer, dace: User, state: str) -> None:
+@pytest.mark.parametrize("state", ["uploaded", "ready", "stopped", "failed"])
+def test_the_files_that_were_sent_to_be_imported_go(anna: Customer, dace: User, state: str) -> None:
     job = send_import(kind="customers", name="c.csv", blocks=[anna.email.encode()], by=dace)
     ImportJob.objects.filter(pk=job.pk).update(state=state)
 
     erase_customer(customer=anna, reason="in_person", by=dace)
 
     assert not ImportPart.objects.exists()
+    job.refresh_from_db()
+    assert job.emptied_at is not None
+
+
+@pytest.mark.django_db
+def test_a_file_on_its_way_goes_when_it_stands_still(anna: Customer, dace: User) -> None:
+    held = ready_import(dace)
+    start_import(job=held, by=dace)
+    token = uuid.uuid4()
+    assert claim_import(token=token) == held
+    waiting = to_check(sent(dace, customers(1)), by=dace)
+
+    erase_customer(customer=anna, reason="in_person", by=dace)
+    assert empty_old_imports() == 0
+    assert set(ImportPart.objects.values_list("job", flat=True)) == {waiting.pk, held.pk}
+
+    record_stopped(job=held, token=token, brought=Counter())
+    stop_import(job=waiting, by=dace)
+    assert empty_old_imports() == 2
+    assert not ImportPart.objects.exists()
+    assert ImportJob.objects.filter(emptied_at__isnull=False, forget_asked_at=None).count() == 2
+
+
+@pytest.mark.django_db
+def test_no_count_of_groups_and_no_export_knows_an_erased_person(anna: Customer, janis: Customer, dace: User) -> None:
+    classify(as_of=Company.current().today() - timedelta(days=1))
+
+    def counted() -> list[int]:
+        groups = groups_since(Company.current().today())
+        exported = len(list(customer_lines())) - 1
+        run = classify(only_due=True)
+        then = sum(one.before or 0 for one in groups)
+        return [
+            sum(one.count for one in groups),
+            then,
+            sum(plane().counts.values()),
+            exported,
+            sum(run.group_counts.values()),
+        ]
+
+    before = counted()
+    erase_customer(customer=anna, reason="in_person", by=dace)
+
+    assert counted() == [count - 1 for count in before]
+    assert classify().customers == 1
+    assert not Classification.objects.filter(customer=anna).exists()
 
 
 @pytest.mark.django_db

@@ -32,7 +32,7 @@ from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.imports import Manner, stage
 from loyaltycrm.core.imports import run as runs
 from loyaltycrm.core.imports.manner import Decimals
-from loyaltycrm.core.knobs import IMPORT_KEEP_DAYS
+from loyaltycrm.core.knobs import IMPORT_FORGET_DAYS, IMPORT_KEEP_DAYS
 from loyaltycrm.core.models import AuditEvent, ImportJob, ImportPart, ImportPartOf, ImportState, Store, User
 from loyaltycrm.core.tests.importing import everything_stored
 from loyaltycrm.shop.actions import import_running
@@ -425,6 +425,17 @@ class TestFiles:
         assert set(ImportPart.objects.values_list("job", flat=True)) == {waiting.pk, new.pk}
         with pytest.raises(Refused, match="removed"):
             to_check_again(old, dace)
+
+    def test_a_file_that_nobody_imported_goes_sooner(self, dace: User) -> None:
+        set_knob(key=IMPORT_FORGET_DAYS.key, new=7, by=dace)
+        unused, begun, new = (sent(dace, customers(1)) for _one in range(3))
+        a_week_ago = timezone.now() - timedelta(days=7, minutes=1)
+        ImportJob.objects.exclude(pk=new.pk).update(created_at=a_week_ago)
+        ImportJob.objects.filter(pk=begun.pk).update(state="stopped", started_at=a_week_ago, started_by=dace)
+        assert empty_old_imports() == 1
+        assert set(ImportPart.objects.values_list("job", flat=True)) == {begun.pk, new.pk}
+        unused.refresh_from_db()
+        assert unused.emptied_at is not None
 
     def test_what_moves_is_not_removed(self, dace: User) -> None:
         job = to_check(sent(dace, customers(1)), by=dace)
