@@ -133,13 +133,16 @@ def clients(people: People, signed_in: SignIn) -> dict[str, Client]:
     return {"": Client(), **found}
 
 
-def every_form(clients: dict[str, Client], things: dict[str, Any], shard: int) -> list[tuple[str, PageForm]]:
-    """Each different form of a part of the pages in all states, with the least of the cast who sees it."""
+def every_form(
+    clients: dict[str, Client], things: dict[str, Any], shard: int, *, states: int | None = None
+) -> list[tuple[str, PageForm]]:
+    """Each different form of a part of the pages in all states, or the first few, with the least of the cast who
+    sees it."""
     found: dict[tuple[Any, ...], tuple[str, PageForm]] = {}
     pages = [(route, view) for route, view in all_routes() if route in PAGES and not route.startswith("mailbox/")]
     for route, view in pages[shard::SHARDS]:
         name = who_sees(route, view)
-        for address in PAGES[route]:
+        for address in PAGES[route][:states]:
             page = "/" + address.format(**things)
             with transaction.atomic():
                 answer = clients[name].get(page)
@@ -180,6 +183,21 @@ def in_turn(start: int) -> dict[str, Iterator[Hostile]]:
     of = {family: [one for one in TEXTS if one.family == family] for family in (DISGUISED, MARKUP, UNSEEN)}
     everything = [*TEXTS[start:], *TEXTS[:start]]
     return {"": itertools.cycle(everything), **{family: itertools.cycle(texts) for family, texts in of.items()}}
+
+
+@pytest.mark.faults
+@pytest.mark.django_db
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_every_form_with_all_of_its_fields_hostile_at_once(
+    clients: dict[str, Client], things: dict[str, Any], shard: int
+) -> None:
+    found = every_form(clients, things, shard, states=1)
+    assert len(found) > 50
+    siege, turns = Siege(DECLARED), in_turn(shard * len(TEXTS) // SHARDS)
+    for name, form in found:
+        texts = {one.name: [texts_for(one, turns)[-1].given] for one in form.own_fields if one.kind != "file"}
+        send_form(siege, clients[name], f"all at once: {texts}"[:200], form, pairs(form.filled(KNOWN) | texts))
+    assert siege.wrong == [], f"{len(siege.wrong)} wrong\n" + "\n".join(siege.wrong)
 
 
 @pytest.mark.long
@@ -229,30 +247,41 @@ def _other_shapes(form: PageForm, filled: Fields) -> Iterator[tuple[str, list[tu
     yield "names of others", [*pairs(filled), ("by", "1"), ("is_superuser", "on"), ("role", "admin"), ("pk", "1")]
 
 
+@pytest.fixture
+def world(anna: Customer, barona_iela: Store, centrs: Store, liga: User, dace: User) -> World:
+    return make_world(anna, barona_iela, centrs, liga, dace)
+
+
+@pytest.mark.faults
+@pytest.mark.django_db
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_every_address_asked_in_one_odd_way(
+    world: World, barona_iela: Store, admin: User, signed_in: SignIn, shard: int
+) -> None:
+    ask_every_address(world, session_of(admin, barona_iela, signed_in), shard, ways=1, texts_apart=40)
+
+
 @pytest.mark.long
 @pytest.mark.soak
 @pytest.mark.django_db
 @pytest.mark.parametrize("shard", range(SHARDS))
 def test_every_address_asked_in_odd_ways(
-    anna: Customer,
-    barona_iela: Store,
-    centrs: Store,
-    liga: User,
-    dace: User,
-    admin: User,
-    signed_in: SignIn,
-    shard: int,
+    world: World, barona_iela: Store, admin: User, signed_in: SignIn, shard: int
 ) -> None:
-    world: World = make_world(anna, barona_iela, centrs, liga, dace)
+    ask_every_address(world, session_of(admin, barona_iela, signed_in), shard, ways=3, texts_apart=8)
+
+
+def ask_every_address(world: World, client: Client, shard: int, *, ways: int, texts_apart: int) -> None:
+    """Each address in so many odd ways; where it holds a word, with every so-many-th text in its place."""
     addresses = [route for route, _view in routes() if "(?P<" not in route]
     assert len(addresses) > 200
-    client, siege = session_of(admin, barona_iela, signed_in), Siege(DECLARED)
+    siege = Siege(DECLARED)
     turn = itertools.cycle([*REQUESTS[shard * len(REQUESTS) // SHARDS :], *REQUESTS[: shard * len(REQUESTS) // SHARDS]])
     for number, route in enumerate(addresses[shard::SHARDS]):
-        for _each in range(3):
+        for _each in range(ways):
             ask(siege, client, world.path(route), next(turn))
         if re.search(r"<(str|slug):", route):
-            for text in TEXTS[number % 8 :: 8]:
+            for text in TEXTS[number % texts_apart :: texts_apart]:
                 part = quote_from_bytes(text.given.encode("utf-8", "surrogatepass")[:2_000], safe="")
                 odd = "/" + re.sub(r"<(str|slug):[^>]+>", part, route)
                 siege.send(client, str(text), "GET", re.sub(r"<[^>]+>", "1", odd))

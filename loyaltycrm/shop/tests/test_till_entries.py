@@ -61,6 +61,12 @@ AGE_THEM = """(hours) => {
 }"""
 
 
+def test_an_entry_waits_for_the_network_and_counts_once(till: BrowserContext, olga: Customer) -> None:
+    page = till.new_page()
+    when_the_network_returns_it_is_sent(till, page, olga)
+    an_answer_that_is_lost_is_asked_for_again(page, olga)
+
+
 @pytest.mark.soak
 def test_an_entry_goes_out_by_itself_and_once(
     till: BrowserContext, olga: Customer, admin: User, barona_iela: Store, near_site: str, signed_in: SignedIn
