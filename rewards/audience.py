@@ -16,15 +16,15 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from customers.models import Channel, ConsentEvent, Customer, Purpose
-from customers.queries import households
+from customers.queries import household_of, households
 from customers.segments import Definition, members_of
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.knobs import value
 from loyaltycrm.core.models import Company
-from rewards.hold_out import drawn_to_be_held_out
+from rewards.hold_out import drawn_to_be_held_out, held_out_through
 from rewards.knobs import OFFER_GAP_DAYS
 from rewards.models import DeliveryReason, DeliveryStatus
 
@@ -157,28 +157,58 @@ def place_parameters(
 
     `among` narrows the audience to those to whom an event happened (`rewards.occasions`).
     """
-    gap_days = value(OFFER_GAP_DAYS)
     named = named_by(audience, on=today)
     if among is not None:
         named = named.filter(pk__in=list(among))
     asked = list(named.values_list("pk", flat=True))
     held_out = drawn_to_be_held_out(today)
-    members = households({*asked, *_recent_contacts(today, gap_days), *held_out})
+    members = households({*asked, *_recent_contacts(today, value(OFFER_GAP_DAYS)), *held_out})
     return {
+        **_of_today(today, members, held_out={members[pk] for pk in held_out}),
         "audience": asked,
+        "languages": list(languages),
+        "seed": str(seed),
+        "control_percent": control_percent,
+        "each_drawn": among is not None,
+    }
+
+
+def parameters_of_one(customer: Customer, *, languages: Iterable[str], today: date) -> dict[str, Any]:
+    """The same where one customer is asked and nobody else: no segment names them, and no control group is drawn."""
+    home = [customer.pk, *(one.pk for one in household_of(customer))]
+    profiles = Customer.objects.filter(Q(pk__in=home) | Q(merged_into__in=home))
+    members = households(set(profiles.values_list("pk", flat=True)))
+    is_held_out = held_out_through(customer, today) is not None
+    return {
+        **_of_today(today, members, held_out={members[customer.pk]} if is_held_out else ()),
+        "audience": [customer.pk],
+        "languages": list(languages),
+        "seed": "",
+        "control_percent": 0,
+        "each_drawn": False,
+    }
+
+
+def _of_today(today: date, members: Mapping[int, int], *, held_out: Collection[int]) -> dict[str, Any]:
+    return {
         "members": list(members),
         "households": list(members.values()),
         "on_its_way": [str(status) for status in ON_ITS_WAY],
         "contacts": [str(status) for status in COUNTS_AS_CONTACT],
         "zone": Company.current().time_zone,
         "today": today,
-        "gap_days": gap_days,
-        "languages": list(languages),
-        "seed": str(seed),
-        "control_percent": control_percent,
-        "each_drawn": among is not None,
-        "held_out": sorted({members[pk] for pk in held_out}),
+        "gap_days": value(OFFER_GAP_DAYS),
+        "held_out": sorted(held_out),
     }
+
+
+def place_of_one(customer: Customer, *, languages: Iterable[str], today: date) -> tuple[str, str]:
+    """(status, reason) that the customer would have in a run that asks nobody else. Changes nothing."""
+    parameters = parameters_of_one(customer, languages=languages, today=today)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT status, reason FROM ({PLACES}) AS p", parameters)  # noqa: S608
+        status, reason = cursor.fetchone()
+    return status, reason
 
 
 def _recent_contacts(today: date, gap_days: int) -> set[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import fields, replace
 from typing import Any, Final, cast
@@ -21,7 +22,7 @@ from rewards.actions.offers import LARGEST_BUDGET_CENTS, OfferContent
 from rewards.audience import TEXT_FIELDS
 from rewards.benefit_forms import BenefitFormMixin
 from rewards.benefits import BenefitKind
-from rewards.models import AdjustmentDirection, AdjustmentReason, Offer, OfferDraft, Reward
+from rewards.models import AdjustmentDirection, AdjustmentReason, Offer, OfferDraft, OfferStatus, Reward
 from rewards.models.adjustment import LARGEST_ADJUSTMENT_POINTS
 from rewards.offer_checks import LANGUAGE_NAMES
 from rewards.schedule_forms import ScheduleFields, initial_timing
@@ -320,3 +321,25 @@ class ReaderForm(DeskFormMixin, forms.Form):
     reader = forms.CharField(
         label=_("Preview as: number, name or phone"), max_length=64, required=False, widget=forms.TextInput
     )
+
+
+class SendOfferForm(DeskFormMixin, forms.Form):
+    """Which active offer one customer gets.
+
+    `sendable` are those shown, each with its benefit in words. Another active one is taken all the same, so that it is
+    refused with its reason, and a second click finds what the first one did.
+    """
+
+    purpose = _("To send an offer")
+    submit_label = _("Send now")
+    offer = forms.ModelChoiceField(
+        label=_("Offer"),
+        queryset=Offer.objects.filter(status=OfferStatus.ACTIVE),
+        empty_label=None,
+        widget=forms.RadioSelect,
+    )
+
+    def __init__(self, *args: Any, sendable: Sequence[tuple[Offer, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        widget: Any = self.fields["offer"].widget
+        widget.choices = [(offer.pk, f"{offer.name}: {words}") for offer, words in sendable]

@@ -104,6 +104,16 @@ def count_today(offer: Offer) -> Funnel:
     return _within(counted, _mails_left(offer), budget.mails(expected_mail_cents(offer)) if budget else None)
 
 
+def is_used_up(offer: Offer) -> DeliveryReason:
+    """Which of its own limits keeps an offer from one mail more; blank where none does."""
+    if _mails_left(offer) == 0:
+        return DeliveryReason.LIMIT
+    budget = budget_of(offer)
+    if budget is not None and budget.mails(expected_mail_cents(offer)) == 0:
+        return DeliveryReason.BUDGET
+    return DeliveryReason.NONE
+
+
 def _mails_left(offer: Offer) -> int | None:
     if offer.most_mails is None:
         return None

@@ -267,12 +267,13 @@ def _tier(level: TierLevel, tiers: Tiers, currency: str) -> str:
         "threshold": threshold_in_words(tiers, level.threshold, currency),
     }
     if level.privileges:
-        owed = ", ".join(_privilege(privilege) for privilege in level.privileges)
+        owed = ", ".join(privilege_in_words(privilege) for privilege in level.privileges)
         words = f"{words} {_('Is owed: %(privileges)s.') % {'privileges': owed}}"
     return words
 
 
-def _privilege(privilege: Privilege) -> str:
+def privilege_in_words(privilege: Privilege) -> str:
+    """What a tier is owed: its name, and by when it is kept where it is kept once."""
     if privilege.within_days is None:
         return pick(privilege.names)
     words = ngettext(

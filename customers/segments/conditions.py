@@ -72,14 +72,20 @@ def in_words(definition: Any, wording: Wording | None = None) -> list[str]:
     return [condition.fact.said(condition.asked, wording) for condition in conditions_of(definition)]
 
 
-def counts_of(definitions: dict[int, Any], *, on: date | None = None) -> dict[int, int]:
-    """How many each of these definitions names, in one statement; whatever is no definition any more names nobody."""
+def counts_of(definitions: dict[int, Any], *, on: date | None = None, only: Customer | None = None) -> dict[int, int]:
+    """How many each of these definitions names, in one statement; whatever is no definition any more names nobody.
+
+    `only`: whether it names this customer, as 1 or 0.
+    """
     on = on or Company.current().today()
     parts: list[str] = []
     parameters: list[Any] = []
     for key, definition in definitions.items():
         try:
-            statement, values = members_of(definition, on=on).order_by().values("pk").query.sql_with_params()
+            members = (
+                members_of(definition, on=on) if only is None else members_of(definition, on=on).filter(pk=only.pk)
+            )
+            statement, values = members.order_by().values("pk").query.sql_with_params()
         except (Refused, EmptyResultSet):
             continue
         parts.append(f"SELECT %s::bigint, count(*) FROM ({statement}) named")  # noqa: S608 - written by the ORM

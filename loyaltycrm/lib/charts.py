@@ -241,6 +241,50 @@ def visits_strip(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class PathDot:
+    """Where somebody stood among the four groups; the last of a path is where they stand now."""
+
+    x: str
+    y: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupPath:
+    """A way through the four groups: `cells` as (x, y, group), `dots` from the oldest on, `line` through them."""
+
+    size: int
+    cell: int
+    cells: tuple[tuple[int, int, str], ...]
+    dots: tuple[PathDot, ...]
+
+    @property
+    def line(self) -> str:
+        return " ".join(f"{dot.x},{dot.y}" for dot in self.dots)
+
+
+def group_path(places: Sequence[tuple[bool, bool, float, float]], *, cell: int = 44, gap: int = 4) -> GroupPath:
+    """Places as (regular, loyal, across, up), the oldest first; right is regular, up is loyal.
+
+    `across` and `up` say where in the cell of its group a place is, each from 0 to 1; beyond that it is at the edge.
+    """
+    margin = 8
+    room = cell - 2 * margin
+    starts = {True: cell + gap, False: 0}
+    dots = []
+    for regular, loyal, across, up in places:
+        x = starts[regular] + margin + min(max(across, 0.0), 1.0) * room
+        y = starts[not loyal] + cell - margin - min(max(up, 0.0), 1.0) * room
+        dots.append(PathDot(_at(x), _at(y), _group(regular=regular, loyal=loyal)))
+    cells = tuple(
+        (starts[regular], starts[not loyal], _group(regular=regular, loyal=loyal))
+        for loyal in (True, False)
+        for regular in (False, True)
+    )
+    return GroupPath(2 * cell + gap, cell, cells, tuple(dots))
+
+
 def _group(*, regular: bool, loyal: bool) -> str:
     if regular:
         return "regular_loyal" if loyal else "regular"

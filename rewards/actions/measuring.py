@@ -48,6 +48,45 @@ _MEASURE: Final = """
 """
 
 
+_GROUPS: Final = """
+    WITH spent AS (
+        SELECT customer_id, sum(net_cents) AS cents FROM customers_visit
+        WHERE customer_id IS NOT NULL AND voided_at IS NULL AND business_date BETWEEN %(first)s AND %(through)s
+        GROUP BY 1
+    ), back AS (
+        SELECT v.customer_id, sum(r.net_cents) AS cents
+        FROM customers_refund r JOIN customers_visit v ON v.id = r.visit_id
+        WHERE v.customer_id IS NOT NULL AND v.voided_at IS NULL AND r.business_date BETWEEN %(first)s AND %(through)s
+        GROUP BY 1
+    ), given AS (
+        SELECT customer_id, sum(value_cents) AS cents FROM rewards_redemption
+        WHERE undone_at IS NULL AND business_date BETWEEN %(first)s AND %(through)s GROUP BY 1
+    ), counted AS (
+        SELECT k."group", count(*) AS customers, sum(COALESCE(s.cents, 0) - COALESCE(b.cents, 0)) AS net_cents,
+            sum(COALESCE(g.cents, 0)) AS reward_cents
+        FROM customers_classification k LEFT JOIN spent s USING (customer_id) LEFT JOIN back b USING (customer_id)
+        LEFT JOIN given g USING (customer_id) GROUP BY 1
+    ), gone AS (
+        DELETE FROM rewards_grouprewards WHERE "group" NOT IN (SELECT "group" FROM counted)
+    )
+    INSERT INTO rewards_grouprewards ("group", through, customers, net_cents, reward_cents)
+    SELECT "group", %(through)s, customers, net_cents, reward_cents FROM counted
+    ON CONFLICT ("group") DO UPDATE SET through = excluded.through, customers = excluded.customers,
+        net_cents = excluded.net_cents, reward_cents = excluded.reward_cents
+"""
+YEAR: Final = timedelta(days=365)
+
+
+@transaction.atomic
+def measure_groups(*, today: date | None = None) -> int:
+    """Count what each group spent and got in the year up to yesterday; return how many groups. Safe to repeat."""
+    through = (today or Company.current().today()) - timedelta(days=1)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '300s'")
+        cursor.execute(_GROUPS, {"first": through - YEAR + timedelta(days=1), "through": through})
+        return int(cursor.rowcount)
+
+
 def measure_runs(*, today: date | None = None) -> int:
     """Measure every run whose days are over, again while late receipts and refunds may come; return how many.
 

@@ -23,11 +23,21 @@ from rewards.actions.hold_outs import place_newcomers
 from rewards.actions.holding import hold_if_restored
 from rewards.actions.picked import keep_picks, terms_of
 from rewards.actions.runs import frozen_with_run, in_company_language, stop_broken
-from rewards.audience import MAILED, ON_ITS_WAY, PLACES, complete_languages, place_parameters
+from rewards.audience import MAILED, ON_ITS_WAY, PLACES, complete_languages, parameters_of_one, place_parameters
 from rewards.choices.picking import Picker
 from rewards.effects.budget import budget_of, expected_mail_cents
 from rewards.emails import sender, why_not_to_send
-from rewards.models import Delivery, DeliveryReason, DeliveryStatus, Reward, Run, RunStatus, Voucher, VoucherStatus
+from rewards.models import (
+    Delivery,
+    DeliveryReason,
+    DeliveryStatus,
+    OneReader,
+    Reward,
+    Run,
+    RunStatus,
+    Voucher,
+    VoucherStatus,
+)
 from rewards.occasions import happened
 from rewards.offer_checks import why_nobody_is_asked
 from rewards.queries import Balance, balances, catalogue, next_reward
@@ -83,7 +93,8 @@ def _plan(run_id: int, now: datetime) -> bool:
     run = Run.objects.select_related("offer").get(pk=run_id)
     if run.status != RunStatus.PLANNED or _gives_way(run):
         return False
-    why = why_not_to_send() or why_nobody_is_asked(run.offer)
+    only = OneReader.objects.select_related("customer__merged_into").filter(run=run).first()
+    why = why_not_to_send() or (why_nobody_is_asked(run.offer) if only is None else "")
     if why:
         _lock_while_planned(run)
         run.status = RunStatus.WAITING
@@ -91,13 +102,17 @@ def _plan(run_id: int, now: datetime) -> bool:
         run.save(update_fields=["status", "note"])
         audit.record("hold run back", run, by=None, data={"note": run.note})
         return False
-    for name, frozen in frozen_with_run(run.offer).items():
+    for name, frozen in frozen_with_run(run.offer, is_for_one=only is not None).items():
         setattr(run, name, frozen)
     run.valid_from = Company.current().today(now)
     run.good_through = run.valid_from + timedelta(days=run.offer.valid_days - 1)
     place_newcomers(today=run.valid_from)
-    occasions = happened(run.offer, today=run.valid_from)
-    _place_everyone(run, occasions)
+    if only is None:
+        occasions = happened(run.offer, today=run.valid_from)
+        _place(_everyone_asked(run, occasions), occasions)
+    else:
+        languages = complete_languages(run.texts, run.benefit_names)
+        _place(parameters_of_one(only.customer.current, languages=languages, today=run.valid_from))
     run.mail_cents = expected_mail_cents(run.offer)
     _keep_limit(run)
     budget = _keep_budget(run, run.mail_cents)
@@ -135,9 +150,8 @@ def _lock_while_planned(run: Run) -> None:
         raise _StoppedMeanwhile
 
 
-def _place_everyone(run: Run, occasions: dict[int, str] | None) -> None:
-    """Put the whole audience, each with a status and a reason, into a table that lives as long as the transaction."""
-    parameters = place_parameters(
+def _everyone_asked(run: Run, occasions: dict[int, str] | None) -> dict[str, Any]:
+    return place_parameters(
         audience=run.audience,
         languages=complete_languages(run.texts, run.benefit_names),
         seed=run.seed,
@@ -145,6 +159,10 @@ def _place_everyone(run: Run, occasions: dict[int, str] | None) -> None:
         today=run.valid_from,
         among=occasions,
     )
+
+
+def _place(parameters: dict[str, Any], occasions: dict[int, str] | None = None) -> None:
+    """Put the whole audience, each with a status and a reason, into a table that lives as long as the transaction."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL statement_timeout = '100s'")
         cursor.execute("DROP TABLE IF EXISTS pg_temp.planned")

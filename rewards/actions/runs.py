@@ -13,17 +13,31 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
+from customers.actions.standing import who_stands_for
+from customers.models import Customer
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.actions.announcing import announce
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.knobs import value
 from loyaltycrm.core.models import Company, User
 from loyaltycrm.lib.letters import clean_line
+from rewards.actions.own_account import refuse_own_account
 from rewards.actions.telling import finished_run
 from rewards.choices import frozen_choices
 from rewards.emails import why_not_to_send
 from rewards.knobs import OVERDUE_HOURS
-from rewards.models import Delivery, DeliveryReason, DeliveryStatus, Offer, OfferStatus, Run, RunStatus, VoucherStatus
+from rewards.models import (
+    Delivery,
+    DeliveryReason,
+    DeliveryStatus,
+    Offer,
+    OfferStatus,
+    OneReader,
+    Run,
+    RunStatus,
+    VoucherStatus,
+)
+from rewards.one_reader import why_not_for
 from rewards.schedule import Occurrence, Timetable, latest_occurrence
 
 ENDED = (RunStatus.DONE, RunStatus.CANCELLED)
@@ -72,14 +86,42 @@ def start_run(*, offer: Offer, by: User | None) -> Run:
     return run
 
 
-def _key(offer: Offer, due: Occurrence) -> str:
-    return f"offer:{offer.pk}:{due.day.isoformat()}"
+@transaction.atomic
+def send_to_one(*, offer: Offer, customer: Customer, by: User) -> Run:
+    """Start a run of an active offer that asks this one customer and nobody else; planned and sent as any other.
+
+    Its segment, its event and its control group are not asked, since a person chose; consent, complaints, the pause
+    between offers, the hold-out and the limits of the offer hold as ever. Raises `Refused`, with the reason, where the
+    mail could not leave now, for a second one of the offer to the customer on a day, and for one's own profile.
+    """
+    offer = Offer.objects.select_for_update().get(pk=offer.pk)
+    if offer.status != OfferStatus.ACTIVE:
+        raise Refused(_("Only an active offer can be sent. Activate it first."))
+    customer = who_stands_for(customer)
+    refuse_own_account(by=by, customer_id=customer.pk)
+    _refuse_if_nothing_may_leave()
+    why = why_not_for(offer, customer)
+    if why:
+        raise Refused(_("This offer cannot be sent to this customer: %(why)s.") % {"why": why})
+    now = timezone.now()
+    run = _start(offer, Occurrence(Company.current().today(now), now), overdue=False, by=by, only=customer)
+    if run is None:
+        raise Refused(_("This offer was sent to this customer today already."))
+    audit.record("send offer", customer, by=by, data={"offer": offer.pk, "run": run.pk})
+    return run
+
+
+def _key(offer: Offer, due: Occurrence, only: Customer | None = None) -> str:
+    key = f"offer:{offer.pk}:{due.day.isoformat()}"
+    return key if only is None else f"{key}:{only.pk}"
 
 
 @transaction.atomic
-def _start(offer: Offer, due: Occurrence, *, overdue: bool, by: User | None) -> Run | None:
+def _start(
+    offer: Offer, due: Occurrence, *, overdue: bool, by: User | None, only: Customer | None = None
+) -> Run | None:
     run, is_new = Run.objects.get_or_create(
-        occurrence=_key(offer, due),
+        occurrence=_key(offer, due, only),
         defaults={
             "offer": offer,
             "scheduled_for": due.at,
@@ -89,11 +131,13 @@ def _start(offer: Offer, due: Occurrence, *, overdue: bool, by: User | None) -> 
             "started_by": by,
             "valid_from": due.day,
             "good_through": due.day + timedelta(days=offer.valid_days - 1),
-            **frozen_with_run(offer),
+            **frozen_with_run(offer, is_for_one=only is not None),
         },
     )
     if not is_new:
         return None
+    if only is not None:
+        OneReader.objects.create(run=run, customer=only)
     audit.record("start run", run, by=by, data={"offer": offer.pk, "occurrence": run.occurrence})
     return run
 
@@ -104,15 +148,16 @@ def in_company_language(text: Any, **values: Any) -> str:
         return (str(text) % values if values else str(text))[:300]
 
 
-def frozen_with_run(offer: Offer) -> dict[str, Any]:
-    """What a run keeps of its offer, whatever is edited later."""
+def frozen_with_run(offer: Offer, *, is_for_one: bool = False) -> dict[str, Any]:
+    """What a run keeps of its offer, whatever is edited later. One for one customer draws nobody and waits for no
+    time of theirs: somebody said now."""
     return {
         "benefit": offer.benefit,
         "benefit_names": offer.benefit_names,
         "choices": frozen_choices(offer),
-        "own_time_days": offer.own_time_days,
+        "own_time_days": 0 if is_for_one else offer.own_time_days,
         "texts": offer.texts,
-        "control_percent": offer.control_percent,
+        "control_percent": 0 if is_for_one else offer.control_percent,
         "audience": offer.audience,
     }
 

@@ -4,7 +4,7 @@ from rewards.models.choice import OWN, ChosenBenefit, Drawn, OfferChoice, OwnPro
 from rewards.models.database import KnownDatabase
 from rewards.models.day_sums import DayLots, DayPoints, SummedThrough
 from rewards.models.delivery import Delivery, DeliveryOutcome, DeliveryReason, DeliveryStatus, ProviderEvent
-from rewards.models.effect import ArmSums, HoldOut, HoldOutArm, HoldOutPlace, MeasuredArm
+from rewards.models.effect import ArmSums, GroupRewards, HoldOut, HoldOutArm, HoldOutPlace, MeasuredArm
 from rewards.models.facts import RuleBudget, SaidOfSale, SaleFacts
 from rewards.models.merge import AccountMerge
 from rewards.models.offer import (
@@ -20,6 +20,7 @@ from rewards.models.offer import (
     Schedule,
 )
 from rewards.models.offer_draft import OfferDraft
+from rewards.models.one_reader import OneReader
 from rewards.models.opening import OpeningBalance
 from rewards.models.partner import Partner, PartnerTerms
 from rewards.models.posting import Lot, LotUse, Posting, PostingKind
@@ -51,6 +52,7 @@ __all__ = [
     "DeliveryStatus",
     "DraftStatus",
     "Drawn",
+    "GroupRewards",
     "HoldOut",
     "HoldOutArm",
     "HoldOutPlace",
@@ -64,6 +66,7 @@ __all__ = [
     "OfferDraft",
     "OfferEvent",
     "OfferStatus",
+    "OneReader",
     "OpeningBalance",
     "OwnProduct",
     "Partner",

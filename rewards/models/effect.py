@@ -5,7 +5,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from customers.models import Customer
+from customers.models import Customer, Group
 from rewards.models.offer import Run
 
 
@@ -125,3 +125,22 @@ class HoldOutArm(ArmSums):
 
     def __str__(self) -> str:
         return f"{self.hold_out_id}, {self.through}: {'treated' if self.is_treated else 'held out'}"
+
+
+class GroupRewards(models.Model):
+    """What all customers of a group spent and got in the 365 days through a day, as the last night counted it.
+
+    `net_cents` is paid less given back, `reward_cents` what rewards and offers were worth.
+    """
+
+    group = models.CharField(max_length=14, choices=Group, primary_key=True)
+    through = models.DateField()
+    customers = models.PositiveIntegerField()
+    net_cents = models.BigIntegerField()
+    reward_cents = models.BigIntegerField()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(group__in=Group.values), name="rewards_grouprewards_known")]
+
+    def __str__(self) -> str:
+        return f"{self.group}: {self.through}"

@@ -17,7 +17,7 @@ from customers.models import Customer, Product, VisitLine
 from loyaltycrm.core.actions.knobs import set_knob
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import AuditEvent, Store
-from loyaltycrm.shop.queries.timeline import offers_of
+from loyaltycrm.shop.queries.offered import offers_of
 from rewards.actions.choices import add_choice, edit_choice, remove_choice
 from rewards.actions.offers import copy_offer, create_offer, end_offer
 from rewards.actions.planning import plan_run

@@ -213,8 +213,11 @@ class RunTable(CompanyTable):
     def render_status(self, record: Run) -> SafeString:
         return chip(RUN_CHIPS[RunStatus(record.status)], record.get_status_display())
 
-    def render_audience_count(self, value: int) -> str:
-        return formats.number(value)
+    def render_audience_count(self, record: Run, value: int) -> str | SafeString:
+        if not hasattr(record, "one_reader"):
+            return formats.number(value)
+        reader = record.one_reader.customer.current
+        return format_html('<a href="{}">{}</a>', reverse("shop:profile", args=[reader.pk]), reader.full_name)
 
     def render_sent(self, record: Run) -> str:
         return formats.number(self.figures[record.pk].sent)
@@ -239,7 +242,8 @@ def offer(request: HttpRequest, pk: int) -> HttpResponse:
     if typed and reader and len(chosen) == 1:
         look_as(offer=shown, customer=reader, by=person(request))
     table = RunTable(
-        Run.objects.filter(offer=shown), empty_text=_("No runs yet. The first one appears when it is due.")
+        Run.objects.filter(offer=shown).select_related("one_reader__customer__merged_into"),
+        empty_text=_("No runs yet. The first one appears when it is due."),
     )
     show_page(request, table, per_page=10)
     counted = sum(readers.values()) <= COUNT_AT_ONCE or request.GET.get("count") == "1"

@@ -153,6 +153,7 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
         "reasons": _by_reason(figures),
         "outcomes": _by_outcome(shown),
         "next_at": _next_at(shown),
+        "reader": shown.one_reader.customer.current if hasattr(shown, "one_reader") else None,
         "under_way": shown.status in (RunStatus.PLANNED, RunStatus.SENDING),
         "can_pause": shown.status in (RunStatus.PLANNED, RunStatus.SENDING),
         "can_resume": shown.status in (RunStatus.PAUSED, RunStatus.WAITING),

@@ -18,7 +18,7 @@ from loyaltycrm.lib.locks import only_one
 from rewards.actions.closing import close_accounts_again
 from rewards.actions.expiry import sweep_expired
 from rewards.actions.hold_outs import keep_hold_out, measure_hold_out
-from rewards.actions.measuring import measure_runs
+from rewards.actions.measuring import measure_groups, measure_runs
 from rewards.actions.outcomes import prune_mail_events
 from rewards.actions.referrals import take_back_referrals
 from rewards.actions.summing import sum_postings
@@ -49,6 +49,7 @@ def run_night(*, day: date | None = None, again: bool = False) -> dict[str, Any]
             "customers_classified": classify(as_of=day, only_due=True).customers,
             "customers_valued": _value_weekly(day),
             "duplicates_asked": _ask_weekly(day),
+            "groups_measured": measure_groups(today=day),
             "runs_measured": measure_runs(today=day),
             "hold_outs_measured": measure_hold_out(today=day),
             "hold_out": _hold_out(day),

@@ -26,7 +26,7 @@ TOLD: Final = {
         " OpeningBalance UnusualUse Account Posting Lot LotUse AccountMerge SaleFacts SaidOfSale"
     ),
     "agreed": "ConsentEvent",
-    "sent": "CustomerMail Delivery ChosenBenefit ProviderEvent SurveyInvitation HoldOutPlace ContactHold",
+    "sent": "CustomerMail Delivery ChosenBenefit ProviderEvent OneReader SurveyInvitation HoldOutPlace ContactHold",
     "said": "Ticket TicketPause TicketMessage Resolution CustomerNote NoteVersion Referral",
     "made": "Signal LoyaltyFlag GroupChange Classification CustomerValue TierStanding TierChange",
 }

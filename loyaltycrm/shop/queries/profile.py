@@ -17,10 +17,12 @@ from feedback.models import Ticket
 from loyaltycrm.core.models import Company, Store, User
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.charts import VisitsStrip, visits_strip
+from loyaltycrm.shop.queries.offered import Gets, gets_of
+from loyaltycrm.shop.queries.path import Path, path_of
 from loyaltycrm.shop.queries.promises import lasting_privileges
 from loyaltycrm.shop.queries.standing import tier_held_in_words, tier_in_words
 from rewards.hold_out import held_out_through
-from rewards.models import Redemption
+from rewards.models import GroupRewards, Redemption
 from rewards.programme import load_programmes
 from rewards.queries import Balance, balance_of, tier_name, tier_progress
 
@@ -77,6 +79,9 @@ class Profile:
     value: CustomerValue | None
     lateness: Decimal | None
     held_out_through: date | None
+    gets: Gets
+    path: Path
+    loyal_cents_per_100: int | None
 
 
 def profile_of(customer: Customer, *, user: User, ticket: Ticket | None) -> Profile:
@@ -87,6 +92,7 @@ def profile_of(customer: Customer, *, user: User, ticket: Ticket | None) -> Prof
     programme = load_programmes().at(today)
     currency = Company.current().currency
     keys = programme.tier_keys
+    group = classification.group if classification else Group.UNKNOWN
     year = _year(customer, today, user)
     lateness = lateness_of(classification, year.last_visit_on, today)
     return Profile(
@@ -97,7 +103,7 @@ def profile_of(customer: Customer, *, user: User, ticket: Ticket | None) -> Prof
         tier_name=tier_name(tier.tier),
         tier_rank=keys.index(tier.tier) + 1 if tier.tier in keys else 1,
         classification=classification,
-        group=classification.group if classification else Group.UNKNOWN,
+        group=group,
         reasons=reasons_of(classification) if classification else [],
         parts=score_parts(classification) if classification else [],
         year=year,
@@ -105,7 +111,17 @@ def profile_of(customer: Customer, *, user: User, ticket: Ticket | None) -> Prof
         value=CustomerValue.objects.select_related("fit").filter(customer=customer).first(),
         lateness=lateness,
         held_out_through=held_out_through(customer, today),
+        gets=gets_of(customer, group=group, tier=tier.tier, programme=programme),
+        path=path_of(customer, classification, today),
+        loyal_cents_per_100=_loyal_cents_per_100(),
     )
+
+
+def _loyal_cents_per_100() -> int | None:
+    """What loyal customers got per 100 of spend, all together, by the last night; None before it or without spend."""
+    loyal = GroupRewards.objects.filter(group__in=[Group.REGULAR_LOYAL, Group.LOYAL])
+    sums = loyal.aggregate(net=Sum("net_cents"), given=Sum("reward_cents"))
+    return round(sums["given"] * 10_000 / sums["net"]) if sums["net"] and sums["net"] > 0 else None
 
 
 def _year(customer: Customer, today: date, user: User) -> YearOfVisits:

@@ -10,6 +10,7 @@ from customers.models import Customer
 from loyaltycrm.lib.translated import pick
 from rewards.models import Promise
 from rewards.programme import Programme
+from rewards.programme.schema import Privilege
 
 AT_THE_TILL = 3
 ON_THE_PROFILE = 8
@@ -36,8 +37,13 @@ def promises_of(customer: Customer, *, on: date) -> list[Owed]:
     return [Owed(promise, promise.is_broken_on(on)) for promise in [*waiting, *kept]]
 
 
-def lasting_privileges(tier: str, programme: Programme) -> list[str]:
-    """The names of what a tier is owed for as long as it is held, that of the tiers below it included."""
+def privileges_of(tier: str, programme: Programme) -> list[Privilege]:
+    """All that a tier is owed, that of the tiers below it included."""
     keys = programme.tier_keys
     levels = programme.rules.tiers.levels[: keys.index(tier) + 1] if tier in keys else []
-    return [pick(one.names) for level in levels for one in level.privileges if one.within_days is None]
+    return [one for level in levels for one in level.privileges]
+
+
+def lasting_privileges(tier: str, programme: Programme) -> list[str]:
+    """The names of what a tier is owed for as long as it is held, that of the tiers below it included."""
+    return [pick(one.names) for one in privileges_of(tier, programme) if one.within_days is None]

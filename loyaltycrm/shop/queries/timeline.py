@@ -23,9 +23,7 @@ from feedback.models import Resolution, SurveyInvitation, Ticket
 from loyaltycrm.core.models import Company, Store, User
 from loyaltycrm.core.permissions import Permission, allowed
 from loyaltycrm.lib import formats
-from loyaltycrm.lib.translated import pick
 from loyaltycrm.shop.queries import timeline_owed
-from loyaltycrm.shop.queries.moved import why_of
 from loyaltycrm.shop.queries.timeline_answers import read_mails, read_sorry
 from loyaltycrm.shop.queries.timeline_edits import ACTIONS, SUBJECT, profiles_of, read_edits, read_notes
 from loyaltycrm.shop.queries.timeline_points import (
@@ -37,7 +35,6 @@ from loyaltycrm.shop.queries.timeline_points import (
     moves_of,
     read_postings,
 )
-from rewards.choices import given_by
 from rewards.models import Delivery, DeliveryStatus, Posting, PostingKind, Redemption
 
 PAGE_SIZE = 25
@@ -353,30 +350,3 @@ def _consents(ids: list[int]) -> Iterable[tuple[int, Entry]]:
         said = _("Agreed: %(purpose)s, %(channel)s") if event.given else _("Said no: %(purpose)s, %(channel)s")
         symbol = "check" if event.given else "close"
         yield event.pk, Entry(event.occurred_at, symbol, "survey", said % words, str(event.get_source_display()))
-
-
-@dataclass(frozen=True, slots=True)
-class ShownOffer:
-    """An offer of a customer in words: its name, until when, its status, and why they got it (blank: as everybody)."""
-
-    name: str
-    until: str
-    status: str
-    why: str
-
-
-def offers_of(customer: Customer, *, is_whole: bool) -> list[ShownOffer]:
-    """The customer's newest offers, at most five; why they got each in full only where `moved.is_all_seen`."""
-    newest = Delivery.objects.filter(customer=customer).select_related("run", "voucher").order_by("-id")[:5]
-    rows = list(newest)
-    why = why_of(rows, is_whole=is_whole)
-    found = []
-    for delivery in rows:
-        until = formats.short_date(delivery.run.good_through)
-        if delivery.status == DeliveryStatus.SENT and delivery.voucher:
-            status = str(delivery.voucher.get_status_display())
-        else:
-            status = str(delivery.get_reason_display() if delivery.reason else delivery.get_status_display())
-        name, until = pick(given_by(delivery).names), _("until %(day)s") % {"day": until}
-        found.append(ShownOffer(name, until, status, why.get(delivery.pk, "")))
-    return found

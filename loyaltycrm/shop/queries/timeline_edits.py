@@ -28,6 +28,7 @@ _LOOKS: dict[str, tuple[str, Any]] = {
     "erase customer": ("erase", gettext_lazy("Customer erased")),
     "link household": ("customers", gettext_lazy("Put into a household")),
     "leave household": ("customers", gettext_lazy("Taken out of a household")),
+    "send offer": ("send", gettext_lazy("Offer sent by hand")),
     "edit note": ("note", gettext_lazy("Note changed")),
     "remove note": ("note", gettext_lazy("Note removed")),
 }

@@ -39,6 +39,7 @@ KEPT = {
     "DuplicatePair",
     "HoldOutPlace",
     "Invitation",
+    "OneReader",
     "Referral",
 }
 

@@ -14,9 +14,10 @@ from loyaltycrm.core.permissions import Permission, permission
 from loyaltycrm.core.tables import page_asked
 from loyaltycrm.shop.queries.memberships import membership_of
 from loyaltycrm.shop.queries.moved import is_all_seen, moved_of
+from loyaltycrm.shop.queries.offered import offers_of
 from loyaltycrm.shop.queries.profile import profile_of
 from loyaltycrm.shop.queries.promises import promises_of
-from loyaltycrm.shop.queries.timeline import KINDS, offers_of, timeline
+from loyaltycrm.shop.queries.timeline import KINDS, timeline
 from loyaltycrm.shop.views.lots import lot_list
 
 
