@@ -101,7 +101,7 @@ def test_the_group_brings_privileges_and_the_offers_that_ask_for_it(
 ) -> None:
     rules = deepcopy(SHIPPED)
     rules["tiers"]["levels"][1]["privileges"] = [{"kind": "gift", "names": {"en": "A loaf"}, "within_days": 30}]
-    rules["tiers"]["levels"][2]["privileges"] = [{"kind": "faster_service", "names": {"en": "No queue"}}]
+    rules["tiers"]["levels"][2]["privileges"] = [{"kind": "faster_answer", "names": {"en": "No queue"}}]
     add_version(rules=rules, starts_on=date(2026, 1, 1), note="", by=None)
     open_shop()
     everyone = Segment.objects.create(name="Everybody", definition={}, is_shared=True)
