@@ -85,12 +85,12 @@ class Storm:
         return self.programs.folder / "crash-at"
 
     def all_run(self) -> None:
-        """One worker and two beats that tick each second."""
+        """One worker and two beats that tick every five seconds."""
         if self.worker is None or not self.worker.alive():
             self.worker = self.programs.worker(concurrency=SENDERS, CRASH_AT=f"@{self.order}")
         self.beats = [beat for beat in self.beats if beat.alive()]
         while len(self.beats) < 2:
-            self.beats.append(self.programs.beat(every_seconds=1))
+            self.beats.append(self.programs.beat(every_seconds=5))
 
     def kill_worker(self) -> None:
         """The worker and all that it started; what these held is free at once, though their lease is not over."""

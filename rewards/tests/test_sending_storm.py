@@ -157,7 +157,7 @@ def test_a_run_in_a_storm(
     storm = begun(300, 100, programs, mailbox, redis_server, crashable_postgres, seed=7, pace=0.1)
     storm.all_run()
     storm.planned()
-    strikes = (
+    strikes: tuple[Callable[[], object], ...] = (
         storm.kill_child, storm.empty_redis, storm.kill_beat, storm.kill_redis, storm.kill_postgres, storm.kill_worker,
         partial(storm.crash_at, "send.answered"),
     )  # fmt: skip
