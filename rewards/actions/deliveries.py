@@ -26,7 +26,7 @@ from loyaltycrm.lib.together import Part, run_together
 from rewards.actions.telling import sent_offer
 from rewards.audience import ADDRESS_UNSUBSCRIBED, NEWEST_CONSENT, STANDING_HOLD, SUPPRESSED_ADDRESS
 from rewards.knobs import DELIVERY_ATTEMPTS
-from rewards.models import Delivery, DeliveryOutcome, DeliveryReason, DeliveryStatus, Run, Voucher, VoucherStatus
+from rewards.models import Delivery, DeliveryOutcome, DeliveryReason, DeliveryStatus, Run, VoucherStatus
 
 LEASE_SECONDS: Final = 300
 BACKOFF_SECONDS: Final = (60, 300, 900, 3_600, 14_400)
@@ -263,8 +263,14 @@ def _ended(status: DeliveryStatus, reason: DeliveryReason) -> dict[str, Any]:
 
 def void_codes(*, delivery_ids: list[int]) -> None:
     """Make the unused codes of mails void that will not reach anybody; one that its reader may have stays good."""
-    unused = Voucher.objects.filter(delivery__in=delivery_ids, status=VoucherStatus.ISSUED)
-    unused.filter(delivery__may_have_arrived=False).update(status=VoucherStatus.VOID)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            UPDATE rewards_voucher v SET status = %s FROM rewards_delivery d
+            WHERE d.id = ANY(%s) AND v.id = d.voucher_id AND v.status = %s AND NOT d.may_have_arrived
+            """,
+            [VoucherStatus.VOID, delivery_ids, VoucherStatus.ISSUED],
+        )
 
 
 def expire_claims() -> int:

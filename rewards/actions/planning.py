@@ -139,9 +139,11 @@ def _gives_way(run: Run) -> bool:
 
 
 def _measure_tables() -> None:
-    """Tell the database how large the tables have become: with old figures it sorts the whole run for each claim."""
+    """Tell the database how large the tables have become: with old figures it sorts the whole run for each claim, and
+    reads all codes for one that is to be void."""
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE rewards_delivery (run_id, status, next_at, customer_id, voucher_id)")
+        cursor.execute("ANALYZE rewards_voucher (id, customer_id, status)")
 
 
 def _lock_while_planned(run: Run) -> None:
