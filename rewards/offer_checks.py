@@ -11,10 +11,10 @@ from django.utils.translation import ngettext
 
 from customers.segments import conditions_of
 from loyaltycrm.core.errors import Refused
-from loyaltycrm.core.models import Company
+from loyaltycrm.core.models import AuditEvent, Company, User
 from rewards.audience import TEXT_FIELDS, readers_by_language
 from rewards.emails import why_not_to_send
-from rewards.models import Offer
+from rewards.models import Offer, OfferDraft
 
 LANGUAGE_NAMES = {"en": _lazy("English"), "lv": _lazy("Latvian"), "ru": _lazy("Russian")}
 
@@ -54,6 +54,22 @@ def why_nobody_is_asked(offer: Offer) -> str:
     except Refused as refusal:
         return str(refusal.message)
     return ""
+
+
+def drafts_of_others(offer: Offer, *, by: User, but: OfferDraft | None = None) -> list[OfferDraft]:
+    """What colleagues of this person typed as changes of an offer and could not save yet, newest first."""
+    others = OfferDraft.objects.for_staff(by).filter(offer=offer).exclude(saved_by=by)
+    if but is not None:
+        others = others.exclude(pk=but.pk)
+    return list(others.select_related("saved_by").order_by("-saved_at", "-pk"))
+
+
+def saved_since(draft: OfferDraft) -> bool:
+    """Whether the offer of a draft was edited after the draft was kept: saving the draft takes that back."""
+    edits = AuditEvent.objects.filter(
+        subject_type=Offer._meta.label_lower, subject_id=draft.offer_id, action="edit offer", data__has_key="changed"
+    )
+    return draft.offer_id is not None and edits.filter(at__gt=draft.saved_at).exists()
 
 
 def _text(offer: Offer, code: str, field: str) -> str:

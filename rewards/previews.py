@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from email.utils import make_msgid
 from typing import Any
@@ -18,9 +18,10 @@ from customers.segments import Definition
 from loyaltycrm.core.models import Company
 from loyaltycrm.lib.letters import Letter, clean_line
 from rewards.audience import complete_languages, named_by
-from rewards.choices import frozen_choices
+from rewards.choices import Option, frozen_choices, options_of
+from rewards.choices.showing import ShownOption
 from rewards.emails import LinkTokens, NearReward, OfferMail, Reader, sender
-from rewards.models import Offer, Run
+from rewards.models import OWN, Drawn, Offer, Run
 from rewards.queries import balance_of, catalogue, next_reward
 from rewards.schedule import Timetable, next_occurrence
 
@@ -53,9 +54,16 @@ def readers_called(text: str) -> list[Customer]:
     return [numbered] if numbered is not None else find(text)
 
 
-def letters_of(offer: Offer, customer: Customer | None, *, address: str = SAMPLE_ADDRESS) -> dict[str, Letter]:
-    """{language: the mail} as this customer would get it, in every language whose words are all there."""
-    mail, reader = OfferMail(_run_to_be(offer)), _reader(customer)
+def options_to_be(offer: Offer) -> dict[int, Option]:
+    """{number: option} among which the next run would choose, the offer's own benefit first."""
+    return options_of(_run_to_be(offer))
+
+
+def letters_of(
+    offer: Offer, customer: Customer | None, *, shown: ShownOption, address: str = SAMPLE_ADDRESS
+) -> dict[str, Letter]:
+    """{language: the mail} as this customer would get it with this choice, in every language whose words are there."""
+    mail, reader = OfferMail(_run_to_be(offer)), _given(_reader(customer), shown)
     return {
         code: mail.letter_to(
             reader,
@@ -69,9 +77,9 @@ def letters_of(offer: Offer, customer: Customer | None, *, address: str = SAMPLE
     }
 
 
-def previews(offer: Offer, customer: Customer | None, readers: dict[str, int]) -> list[Preview]:
-    """The mail in every language, as this customer would get it. Writes nothing."""
-    letters = letters_of(offer, customer)
+def previews(offer: Offer, customer: Customer | None, readers: dict[str, int], *, shown: ShownOption) -> list[Preview]:
+    """The mail in every language, as this customer would get it with this choice. Writes nothing."""
+    letters = letters_of(offer, customer, shown=shown)
     found = []
     for code, _name in settings.LANGUAGES:
         count = readers.get(code, 0)
@@ -108,6 +116,12 @@ def _reader(customer: Customer | None) -> Reader:
         code=SAMPLE_CODE,
         near=NearReward(near.reward.names, near.reward.points_cost, near.missing) if near else None,
     )
+
+
+def _given(reader: Reader, shown: ShownOption) -> Reader:
+    """The reader with a choice that speaks to them: how it would be drawn is known only when a run is planned."""
+    drawn = Drawn.ONLY if shown.number == OWN else Drawn.FITS
+    return replace(reader, number=shown.number, product=shown.product, drawn=drawn, reasons=shown.reasons)
 
 
 def _run_to_be(offer: Offer) -> Run:

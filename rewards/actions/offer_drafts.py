@@ -19,13 +19,17 @@ Typed = Mapping[str, Sequence[str]]
 def keep_offer_draft(
     *, kind: BenefitKind, typed: Typed, by: User | None, draft: OfferDraft | None = None, offer: Offer | None = None
 ) -> OfferDraft:
-    """Keep what was typed, instead of what the draft (or the offer's draft there is) said before."""
-    if offer is not None:
-        Offer.objects.select_for_update().get(pk=offer.pk)  # it has one draft, also where two people begin it at once
+    """Keep what was typed, instead of what this person's draft said before.
+
+    Of the changes of an offer each person has one draft; going on with a colleague's begins an own one. A draft of a
+    new offer is whoever's goes on with it.
+    """
     known = OfferDraft.objects.select_for_update()
-    kept = known.filter(pk=draft.pk).first() if draft is not None else None
-    if kept is None and offer is not None:
-        kept = known.filter(offer=offer).first()
+    if offer is not None:
+        Offer.objects.select_for_update().get(pk=offer.pk)  # one draft, also where it is sent twice at once
+        kept = known.filter(offer=offer, saved_by=by).first()
+    else:
+        kept = known.filter(pk=draft.pk).first() if draft is not None else None
     kept = kept or OfferDraft(offer=offer)
     kept.kind = kind
     kept.typed = {name: list(values) for name, values in typed.items()}

@@ -86,7 +86,6 @@ _LEARN_PAIRS: Final = f"""
     ANALYZE choice_pairs;
 """  # noqa: S608 - constants only
 _BOUGHT: Final = f"""
-    CREATE TEMP TABLE choice_bought ON COMMIT DROP AS
     SELECT v.customer_id, l.product_id, p.category, count(DISTINCT v.business_date) AS days,
         min(v.business_date) AS first_day, max(v.business_date) AS last_day
     FROM customers_visit v JOIN customers_visitline l ON l.visit_id = v.id
@@ -165,12 +164,28 @@ def learn(today: date, *, pairs: bool = True) -> None:
             cursor.execute(statement, {"today": today})
 
 
+def usual_good(customer_id: int, today: date) -> OwnGoods | None:
+    """What this customer usually buys; None where that is not known. Asks nothing of what `learn` finds."""
+    with connection.cursor() as cursor:
+        asked: dict[str, Any] = {"customers": [customer_id], "today": today}
+        cursor.execute(f"WITH choice_bought AS ({_BOUGHT}) {_USUAL}", asked)
+        found = cursor.fetchone()
+        if found is None:
+            return None
+        cursor.execute("SELECT id, product_id, name FROM customers_product WHERE id = %s", [found[1]])
+        product = Product(*cursor.fetchone())
+    return OwnGoods(product, buys=product, every_days=found[3])
+
+
 def known_goods(customers: Collection[int], today: date) -> Known:
     """The products of these customers, by what `learn` found."""
     found: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE IF EXISTS pg_temp.choice_bought")
-        cursor.execute(_BOUGHT, {"customers": list(customers), "today": today})
+        cursor.execute(
+            f"CREATE TEMP TABLE choice_bought ON COMMIT DROP AS {_BOUGHT}",
+            {"customers": list(customers), "today": today},
+        )
         cursor.execute("ANALYZE choice_bought")
         for name, statement in (("usual", _USUAL), ("goes_with", _GOES_WITH), ("not_tried", _NOT_TRIED)):
             cursor.execute(statement)

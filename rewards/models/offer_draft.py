@@ -25,9 +25,10 @@ class OfferDraft(models.Model):
     """What somebody typed for an offer and could not be saved as one yet, so that nothing of it is lost.
 
     `typed` is {field of the form: [what was sent]}; `offer` the one that it changes, None where it is to be a new one.
+    Of the changes of an offer each person keeps one draft, so that nobody types over a colleague's.
     """
 
-    offer = models.OneToOneField(Offer, null=True, on_delete=models.CASCADE, related_name="draft")
+    offer = models.ForeignKey(Offer, null=True, on_delete=models.CASCADE, related_name="drafts", db_index=False)
     kind = models.CharField(_("benefit"), max_length=30, choices=BenefitKind)
     typed = models.JSONField()
     saved_at = models.DateTimeField(default=timezone.now)
@@ -40,6 +41,7 @@ class OfferDraft(models.Model):
         verbose_name_plural = _("drafts of offers")
         constraints = [
             models.CheckConstraint(condition=Q(kind__in=BenefitKind.values), name="rewards_offer_draft_kind_known"),
+            models.UniqueConstraint(fields=["offer", "saved_by"], name="rewards_offer_draft_one_for_a_person"),
         ]
 
     def __str__(self) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
@@ -13,9 +14,10 @@ from customers.actions.classifying import classify
 from customers.models import Segment
 from loyaltycrm.core.models import AuditEvent, User
 from rewards.actions.offer_drafts import keep_offer_draft
+from rewards.actions.offers import create_offer
 from rewards.benefits import BenefitKind
 from rewards.models import Offer, OfferDraft
-from rewards.tests.audiences import TEXTS, active_offer, add_reader, open_shop
+from rewards.tests.audiences import TEXTS, active_offer, add_reader, content, open_shop
 from rewards.tests.test_offer_pages import typed
 
 pytestmark = pytest.mark.django_db
@@ -90,6 +92,45 @@ def test_an_offer_that_was_saved_is_not_taken_back_by_an_older_draft(browser: Cl
     first = keep_offer_draft(typed={"name": ["A"]}, **keep)  # type: ignore[arg-type]
     again = keep_offer_draft(typed={"name": ["B"]}, draft=draft, **keep)  # type: ignore[arg-type]
     assert (again.pk, again.name) == (first.pk, "B"), "The draft that was open is gone, and the offer has another one."
+
+
+def test_each_person_keeps_a_draft_of_their_own_and_sees_that_a_colleague_has_one(
+    browser: Client, signed_in: Callable[[User], Client], dace: User, admin: User
+) -> None:
+    """One cannot type over the other's; what a colleague saved meanwhile is said where a draft would take it back."""
+    add_reader(1)
+    offer = active_offer()
+    address, colleague = reverse("rewards:offer_edit", args=[offer.pk]), signed_in(admin)
+    for who, name in ((browser, "By Dace"), (colleague, "By Aivars"), (browser, "By Dace again")):
+        who.post(address, typed(name=name, subject_en=""))
+    mine, theirs = (OfferDraft.objects.get(offer=offer, saved_by=person) for person in (dace, admin))
+    assert (mine.name, theirs.name) == ("By Dace again", "By Aivars")
+    page = text_of(browser.get(reverse("rewards:offer", args=[offer.pk])).content)
+    assert "Changes of this offer that could not be saved yet are kept." in page
+    assert "Aivars Lācis has changes of this offer too that could not be saved yet" in page
+
+    open_theirs = reverse("rewards:offer_draft", args=[theirs.pk])
+    looked_at = browser.get(open_theirs).content.decode()
+    assert "A colleague typed this." in looked_at
+    assert 'value="By Aivars"' in looked_at
+    kept = browser.post(open_theirs, typed(name="Both together", subject_en=""))
+    assert kept.url == reverse("rewards:offer_draft", args=[mine.pk])  # type: ignore[attr-defined]
+    mine.refresh_from_db()
+    theirs.refresh_from_db()
+    assert (mine.name, theirs.name) == ("Both together", "By Aivars")
+
+    browser.post(address, typed(name="Saved by Dace"))
+    assert list(OfferDraft.objects.all()) == [theirs]
+    assert "Saving the draft takes that back." in colleague.get(open_theirs).content.decode()
+
+
+def test_the_database_keeps_one_draft_of_an_offer_for_a_person(dace: User) -> None:
+    offer = create_offer(content=content(), by=None)
+    row = {"offer": offer, "saved_by": dace, "kind": BenefitKind.MONEY_OFF, "typed": {}}
+    OfferDraft.objects.create(**row)
+    with pytest.raises(IntegrityError, match="rewards_offer_draft_one_for_a_person"), transaction.atomic():
+        OfferDraft.objects.create(**row)
+    assert OfferDraft.objects.count() == 1
 
 
 def test_a_form_sent_again_with_other_words_says_so_and_keeps_them(browser: Client) -> None:

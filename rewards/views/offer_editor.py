@@ -24,6 +24,7 @@ from rewards.benefits import BenefitKind
 from rewards.forms import OfferForm
 from rewards.funnels import audience_now
 from rewards.models import Offer, OfferDraft
+from rewards.offer_checks import drafts_of_others, saved_since
 from rewards.views.kinds import choose_kind, kind_asked
 from rewards.views.offers import offer_of
 from rewards.views.staff import person, posted
@@ -53,7 +54,7 @@ def offer_edit(request: HttpRequest, pk: int) -> HttpResponse:
         return choose_kind(request, benefit=offer.benefit, title=_("Edit offer"), back=back, back_label=offer.name)
     if request.method == "POST":
         return _sent(request, kind, offer=offer)
-    draft = OfferDraft.objects.filter(offer=offer).first()
+    draft = OfferDraft.objects.filter(offer=offer, saved_by=person(request)).first()
     if draft is not None and "kind" not in request.GET:
         return redirect("rewards:offer_draft", draft.pk)
     return _form_page(request, OfferForm(user=person(request), offer=offer, kind=kind), offer=offer)
@@ -112,7 +113,8 @@ def _sent(
 
 
 def _save(form: OfferForm, *, offer: Offer | None, draft: OfferDraft | None, request: HttpRequest) -> dict[str, int]:
-    """A draft that is older than what is saved now goes: gone on with, it would take the newer offer back."""
+    """An own draft that is older than what is saved now goes: gone on with, it would take the newer offer back. Those
+    of colleagues stay, and say so themselves."""
     by = person(request)
     if not _refuse(form, offer):
         kept = keep_offer_draft(kind=form.kind, typed=form.typed(), draft=draft, offer=offer, by=by)
@@ -123,7 +125,7 @@ def _save(form: OfferForm, *, offer: Offer | None, draft: OfferDraft | None, req
         saved = edit_offer(offer=offer, content=form.content(), by=by)
     if draft is not None:
         remove_offer_draft(draft=draft, by=by)
-    stale = OfferDraft.objects.filter(offer=saved).first()
+    stale = OfferDraft.objects.filter(offer=saved, saved_by=by).first()
     if stale is not None:
         remove_offer_draft(draft=stale, by=by)
     return {"offer": saved.pk, "dropped": 1 if stale is not None else 0}
@@ -171,6 +173,9 @@ def _form_page(
         "form": form,
         "offer": offer,
         "draft": draft,
+        "is_own": draft is None or draft.saved_by_id == person(request).pk,
+        "is_behind": draft is not None and saved_since(draft),
+        "others": drafts_of_others(offer, by=person(request), but=draft) if offer is not None else [],
         "zone": Company.current().zone,
         "languages_of_form": form.language_fields,
     }

@@ -17,14 +17,15 @@ from loyaltycrm.core.forms import one_time_key
 from loyaltycrm.core.permissions import Permission, permission
 from loyaltycrm.lib import formats
 from rewards.actions.offers import activate_offer, copy_offer, end_offer, pause_offer
-from rewards.actions.proofs import send_test_mail
+from rewards.actions.proofs import look_as, send_test_mail
 from rewards.actions.runs import start_run
 from rewards.audience import Funnel
 from rewards.funnels import count_today
 from rewards.models import Offer, Run
-from rewards.previews import as_seen_in_the_dark, letters_of, preview_reader, readers_called
+from rewards.previews import as_seen_in_the_dark, letters_of
 from rewards.schedule_words import schedule_in_words
 from rewards.views.offers import look_asked, offer_of
+from rewards.views.seen import seen_by
 from rewards.views.staff import person, posted, try_it
 
 _FRAME_POLICY: Final = (
@@ -134,16 +135,20 @@ def offer_copy(request: HttpRequest, pk: int) -> HttpResponse:
 @require_POST
 @permission(Permission.MANAGE_OFFERS)
 def offer_test(request: HttpRequest, pk: int) -> HttpResponse:
-    """The mail to one's own address."""
+    """The mail to one's own address, as the reader and with the choice that were asked for."""
     shown = offer_of(request, pk)
-    reader = preview_reader(shown.audience)
+    seen = seen_by(person(request), shown, request.POST)
+    if seen.is_chosen and seen.reader:
+        look_as(offer=shown, customer=seen.reader, by=person(request))
     try_it(
         request,
         lambda: once(
             scope=f"test mail:{person(request).pk}",
             key=one_time_key(request),
             content=posted(request),
-            produce=lambda: {"sent": send_test_mail(offer=shown, customer=reader, by=person(request))},
+            produce=lambda: {
+                "sent": send_test_mail(offer=shown, customer=seen.reader, shown=seen.shown, by=person(request))
+            },
         ),
         done=_("A test mail in every complete language is on its way to %(address)s. Its links lead nowhere.")
         % {"address": person(request).email},
@@ -158,10 +163,8 @@ def offer_test(request: HttpRequest, pk: int) -> HttpResponse:
 def offer_preview(request: HttpRequest, pk: int, language: str) -> HttpResponse:
     """The mail alone, for a frame that may do nothing; its own inline styles are allowed here."""
     shown = offer_of(request, pk)
-    typed = request.GET.get("reader", "")[:64].strip()
-    chosen = readers_called(typed)
-    reader = chosen[0] if len(chosen) == 1 else preview_reader(shown.audience)
-    letter = letters_of(shown, reader).get(language)
+    seen = seen_by(person(request), shown, request.GET)
+    letter = letters_of(shown, seen.reader, shown=seen.shown).get(language)
     if letter is None:
         raise Http404
     html = as_seen_in_the_dark(letter.html) if look_asked(request) == "dark" else letter.html

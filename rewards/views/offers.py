@@ -38,11 +38,12 @@ from rewards.effects.words import brief
 from rewards.forms import ReaderForm
 from rewards.funnels import audience_now
 from rewards.models import Offer, OfferDraft, OfferStatus, Run, RunStatus
-from rewards.offer_checks import LANGUAGE_NAMES, what_is_missing
-from rewards.previews import preview_reader, previews, readers_called
+from rewards.offer_checks import LANGUAGE_NAMES, drafts_of_others, what_is_missing
+from rewards.previews import previews
 from rewards.results import RunFigures, figures_of, used_of_offers
 from rewards.schedule import Timetable, next_occurrence
 from rewards.schedule_words import schedule_in_words
+from rewards.views.seen import seen_by
 from rewards.views.staff import OFFER_CHIPS, RUN_CHIPS, CompanyTable, chip, person
 
 COUNT_AT_ONCE = 20_000
@@ -236,11 +237,9 @@ def offer(request: HttpRequest, pk: int) -> HttpResponse:
     shown = offer_of(request, pk)
     company = Company.current()
     readers = readers_by_language(shown.audience)
-    typed = request.GET.get("reader", "")[:64].strip()
-    chosen = readers_called(typed)
-    reader = chosen[0] if len(chosen) == 1 else preview_reader(shown.audience)
-    if typed and reader and len(chosen) == 1:
-        look_as(offer=shown, customer=reader, by=person(request))
+    seen = seen_by(person(request), shown, request.GET)
+    if seen.is_chosen and seen.reader:
+        look_as(offer=shown, customer=seen.reader, by=person(request))
     table = RunTable(
         Run.objects.filter(offer=shown).select_related("one_reader__customer__merged_into"),
         empty_text=_("No runs yet. The first one appears when it is due."),
@@ -260,12 +259,14 @@ def offer(request: HttpRequest, pk: int) -> HttpResponse:
         "problems": [] if shown.status == OfferStatus.ENDED else what_is_missing(shown),
         "funnel": audience_now(shown) if counted else None,
         "budget": budget_of(shown),
-        "draft": OfferDraft.objects.filter(offer=shown).first(),
-        "previews": [(preview, LANGUAGE_NAMES[preview.language]) for preview in previews(shown, reader, readers)],
-        "reader": reader,
-        "reader_form": ReaderForm(initial={"reader": typed}),
-        "reader_unknown": bool(typed) and not chosen,
-        "reader_choices": chosen if len(chosen) > 1 else [],
+        "draft": OfferDraft.objects.filter(offer=shown, saved_by=person(request)).first(),
+        "others": drafts_of_others(shown, by=person(request)),
+        "previews": [
+            (preview, LANGUAGE_NAMES[preview.language])
+            for preview in previews(shown, seen.reader, readers, shown=seen.shown)
+        ],
+        "seen": seen,
+        "reader_form": ReaderForm(initial={"reader": seen.typed}),
         "look": look_asked(request),
         "looks": LOOKS,
         "table": table,
