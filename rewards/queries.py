@@ -10,6 +10,7 @@ from django.db.models import Q, Sum
 
 from customers.models import Customer, Visit
 from loyaltycrm.core.models import Company
+from loyaltycrm.lib.among import among
 from loyaltycrm.lib.translated import pick
 from rewards.models import (
     Account,
@@ -70,8 +71,9 @@ def balance_of(customer: Customer, on: date | None = None) -> Balance:
 def balances(customer_ids: Collection[int], on: date | None = None) -> dict[int, Balance]:
     """Balances of many customers in two queries; customers who never had points are absent."""
     on = on or Company.current().today()
+    asked = among(customer_ids)
     lots: dict[int, list[tuple[date | None, date, int]]] = {}
-    rows = Lot.objects.filter(account__customer__in=list(customer_ids), remaining__gt=0).filter(
+    rows = Lot.objects.filter(account__customer__in=asked, remaining__gt=0).filter(
         Q(good_through__isnull=True) | Q(good_through__gte=on)
     )
     for customer_id, good_through, available_on, points in rows.values_list(
@@ -79,7 +81,7 @@ def balances(customer_ids: Collection[int], on: date | None = None) -> dict[int,
     ).annotate(points=Sum("remaining")):
         lots.setdefault(customer_id, []).append((good_through, available_on, points))
     found = {}
-    for customer_id, book, arrears in Account.objects.filter(customer__in=list(customer_ids)).values_list(
+    for customer_id, book, arrears in Account.objects.filter(customer__in=asked).values_list(
         "customer", "book_balance", "arrears"
     ):
         own = lots.get(customer_id, [])

@@ -21,7 +21,11 @@ def hash_token(token: str) -> str:
 
 def new_code() -> str:
     """A fresh code of 8 signs (almost 40 bits) without 0, 1, I, L and O, which are mistaken for one another."""
-    return "".join(secrets.choice(CODE_ALPHABET) for _position in range(CODE_LENGTH))
+    lot, signs = secrets.randbelow(len(CODE_ALPHABET) ** CODE_LENGTH), []
+    for _position in range(CODE_LENGTH):
+        lot, sign = divmod(lot, len(CODE_ALPHABET))
+        signs.append(CODE_ALPHABET[sign])
+    return "".join(signs)
 
 
 def new_codes(count: int, *, taken: Collection[str] = ()) -> list[str]:

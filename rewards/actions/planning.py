@@ -24,7 +24,7 @@ from rewards.actions.holding import hold_if_restored
 from rewards.actions.picked import keep_picks, terms_of
 from rewards.actions.runs import frozen_with_run, in_company_language, stop_broken
 from rewards.audience import MAILED, ON_ITS_WAY, PLACES, complete_languages, parameters_of_one, place_parameters
-from rewards.choices.picking import Picker
+from rewards.choices.picking import Pick, Picker
 from rewards.effects.budget import budget_of, expected_mail_cents
 from rewards.emails import sender, why_not_to_send
 from rewards.models import (
@@ -35,7 +35,6 @@ from rewards.models import (
     Reward,
     Run,
     RunStatus,
-    Voucher,
     VoucherStatus,
 )
 from rewards.occasions import happened
@@ -257,21 +256,25 @@ def _write_mailed(run: Run, chunk: list[_Reader], picker: Picker) -> None:
     names, benefits, terms = terms_of(run, customers, picks)
     codes = _unused_codes(len(chunk))
     rewards = catalogue()
-    values = [
-        json.dumps(
-            frozen_values(
+    given = [
+        {
+            "customer_id": customer_id,
+            "code": code,
+            "terms": term,
+            "moment": _moment(picks.get(customer_id)),
+            "frozen": frozen_values(
                 held.get(customer_id, Balance()), first_name=name, agreed_on=agreed, code=code, rewards=rewards
             )
-            | ({"product": picks[customer_id].product} if customer_id in picks else {})
-        )
-        for (customer_id, name, agreed), code in zip(chunk, codes, strict=True)
+            | ({"product": picks[customer_id].product} if customer_id in picks else {}),
+        }
+        for (customer_id, name, agreed), code, term in zip(chunk, codes, terms, strict=True)
     ]
     with connection.cursor() as cursor:
         cursor.execute(
             """
             WITH given AS (
-                SELECT * FROM unnest(%(customers)s::bigint[], %(codes)s::text[], %(values)s::text[],
-                    %(terms)s::bigint[], %(moments)s::timestamptz[]) AS g(customer_id, code, frozen, terms, moment)
+                SELECT * FROM jsonb_to_recordset(%(given)s::jsonb)
+                    AS g(customer_id bigint, code text, frozen jsonb, terms bigint, moment timestamptz)
             ), benefits AS (
                 SELECT * FROM unnest(%(names)s::text[], %(benefits)s::text[])
                     WITH ORDINALITY AS b(names, benefit, terms)
@@ -286,16 +289,12 @@ def _write_mailed(run: Run, chunk: list[_Reader], picker: Picker) -> None:
             INSERT INTO rewards_delivery (run_id, customer_id, household, status, reason, address, address_key,
                 language, occasion, "values", message_id, voucher_id, attempts, next_at, reply)
             SELECT %(run)s, p.customer_id, p.household, p.status, '', p.email, p.email_key, p.language, p.occasion,
-                g.frozen::jsonb, '<' || replace(gen_random_uuid()::text, '-', '') || '@' || %(domain)s::text || '>',
+                g.frozen, '<' || replace(gen_random_uuid()::text, '-', '') || '@' || %(domain)s::text || '>',
                 i.id, 0, coalesce(g.moment, now()), ''
             FROM given g JOIN planned p USING (customer_id) JOIN issued i USING (customer_id) ORDER BY p.customer_id
             """,
             {
-                "customers": customers,
-                "codes": codes,
-                "values": values,
-                "terms": terms,
-                "moments": [picks[pk].at if pk in picks else None for pk in customers],
+                "given": json.dumps(given),
                 "names": names,
                 "benefits": benefits,
                 "from": run.valid_from,
@@ -306,6 +305,11 @@ def _write_mailed(run: Run, chunk: list[_Reader], picker: Picker) -> None:
             },
         )
     keep_picks(run, picks)
+
+
+def _moment(pick: Pick | None) -> str | None:
+    """Their own time, as a text; None for as soon as may be."""
+    return pick.at.isoformat() if pick is not None and pick.at is not None else None
 
 
 def frozen_values(
@@ -328,7 +332,9 @@ def frozen_values(
 def _unused_codes(count: int) -> list[str]:
     """Fresh codes that no voucher has; two runs cannot draw the same ones, since only one is planned at a time."""
     codes = new_codes(count)
-    taken = set(Voucher.objects.filter(code__in=codes).values_list("code", flat=True))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT code FROM rewards_voucher WHERE code = ANY(%s::text[])", [f"{{{','.join(codes)}}}"])
+        taken = {code for (code,) in cursor.fetchall()}
     free = [code for code in codes if code not in taken]
     return free + (_unused_codes(len(taken)) if taken else [])
 
