@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from django.db import connection, models
+from django.db import connection, models, transaction
 
 from loyaltycrm.lib.asking import rows_of
 from loyaltycrm.lib.together import Part, as_text
@@ -46,16 +46,14 @@ def insert_part(name: str, row: models.Model, *, taken: Mapping[str, str] | None
     `taken` are references (by attribute, as `voucher_id`) that are read from other parts: a SELECT of one id each.
     Signals and `save()` of the model are passed by.
     """
-    taken = taken or {}
+    taken, database, held = taken or {}, transaction.get_connection(), vars(row)
     stored = {
-        field: field.get_db_prep_save(getattr(row, field.attname), connection)
+        str(field.attname): field.get_db_prep_save(held[field.attname], database)
         for field in _fields(type(row))
         if field.attname not in taken
     }
-    given = {field: f"%({name}_{field.attname})s" for field, value in stored.items() if value is not None}
-    given |= {field: f"({taken[field.attname]})" for field in _fields(type(row)) if field.attname in taken}
-    statement = f"{_into(type(row), tuple(given))} VALUES ({', '.join(given.values())}) RETURNING id"
-    values = {f"{name}_{field.attname}": as_text(value) for field, value in stored.items() if value is not None}
+    values = {f"{name}_{of}": as_text(value) for of, value in stored.items() if value is not None}
+    statement = _inserting(name, type(row), frozenset(values), tuple(taken.items()))
     return Part(name, statement, values, answer="'', id")
 
 
@@ -79,6 +77,15 @@ def _attributes(model: type[models.Model]) -> tuple[str, ...]:
 def _into(model: type[models.Model], fields: tuple[models.Field[Any, Any], ...]) -> str:
     quoted = ", ".join(connection.ops.quote_name(str(field.column)) for field in fields)
     return f"INSERT INTO {connection.ops.quote_name(model._meta.db_table)} ({quoted})"
+
+
+@cache
+def _inserting(name: str, model: type[models.Model], values: frozenset[str], taken: tuple[tuple[str, str], ...]) -> str:
+    places = {str(field.attname): f"{name}_{field.attname}" for field in _fields(model)}
+    given = {of: f"%({place})s" for of, place in places.items() if place in values}
+    given |= {of: f"({select})" for of, select in taken}
+    fields = {str(field.attname): field for field in _fields(model)}
+    return f"{_into(model, tuple(fields[of] for of in given))} VALUES ({', '.join(given.values())}) RETURNING id"
 
 
 @cache

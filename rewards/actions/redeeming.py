@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -17,6 +16,7 @@ from loyaltycrm.core.actions.announcing import announce, quiet
 from loyaltycrm.core.errors import Conflict, Refused
 from loyaltycrm.core.knobs import value
 from loyaltycrm.core.models import Company, Store, User
+from loyaltycrm.lib.asking import rows_of
 from loyaltycrm.lib.inserting import insert_part, is_written
 from loyaltycrm.lib.tokens import new_code
 from loyaltycrm.lib.transactions import atomic_with_retry
@@ -350,7 +350,6 @@ def _same(known: Redemption, voucher: Voucher) -> Redemption:
 
 
 def _known(reference: str) -> Redemption | None:
-    with connection.cursor() as cursor:  # by hand: nearly always there is none, and the till waits for the answer
-        cursor.execute("SELECT id FROM rewards_redemption WHERE reference = %s", [f"redemption:{reference}"])
-        row = cursor.fetchone()
-    return None if row is None else Redemption.objects.get(pk=row[0])
+    # By hand: nearly always there is none, and the till waits for the answer.
+    known = rows_of("SELECT id FROM rewards_redemption WHERE reference = %s", [f"redemption:{reference}"])
+    return Redemption.objects.get(pk=known[0][0]) if known else None

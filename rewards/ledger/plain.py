@@ -20,7 +20,8 @@ from loyaltycrm.core.actions.announcing import HAS_RECEIVERS
 from loyaltycrm.core.models import User
 from loyaltycrm.lib.together import Part, as_text
 from rewards.ledger.state import Entry
-from rewards.programme import FINGERPRINT, Programmes, programmes_of
+from rewards.models import AccountKind, PostingKind
+from rewards.programme import SAME_VERSIONS, Programmes, programmes_of, versions_values
 
 _HELD: Final = "l.account_id = a.id AND l.remaining > 0"
 # Each look at the lots is one at an index that holds their days, however many lots there are.
@@ -30,7 +31,7 @@ _ACCOUNT: Final = f"""
         WHERE {_HELD} AND l.available_on > %(plain_day)s::date) AS pending
     FROM rewards_account a, ({{ranked}}) AS ranked
     WHERE a.customer_id = %(plain_customer)s::bigint AND a.arrears = 0 AND a.merged_into_id IS NULL
-        AND a.closed_at IS NULL AND {FINGERPRINT} = %(plain_programmes)s AND NOT {HAS_RECEIVERS}
+        AND a.closed_at IS NULL AND {SAME_VERSIONS} AND NOT {HAS_RECEIVERS}
         AND (SELECT time_zone FROM core_company) = %(plain_zone)s
         AND NOT EXISTS (SELECT FROM rewards_lot l WHERE {_HELD} AND l.good_through < %(plain_day)s::date)
         AND NOT EXISTS (SELECT FROM rewards_lot l WHERE {_HELD} AND l.idle_days IS NOT NULL)"""  # noqa: S608
@@ -42,8 +43,8 @@ _BOOKED: Final = """
 _POSTED: Final = """
     INSERT INTO rewards_posting (reference, kind, source_id, destination_id, points, arrears_change, business_date,
         occurred_at, programme_version_id, visit_id, posted_by_id, posted_at)
-    SELECT 'visit:' || s.id, %(plain_kind)s::text,
-        (SELECT c.id FROM rewards_account c WHERE c.kind = %(plain_counter)s AND NOT c.kind IN ('customer', 'partner')),
+    SELECT 'visit:' || s.id, '{kind}',
+        (SELECT c.id FROM rewards_account c WHERE c.kind = '{counter}' AND NOT c.kind IN ('customer', 'partner')),
         booked.id, %(plain_points)s::bigint, 0, %(plain_day)s::date, %(plain_at)s::timestamptz,
         %(plain_version)s::bigint, s.id, {by}::bigint, now()
     FROM {sale} s, booked RETURNING id, reference, destination_id"""
@@ -111,11 +112,10 @@ def plain_sale_parts(
     if len(entries) != 1 or len(entries[0].new_lots) != 1:
         return []
     entry, lot = entries[0], entries[0].new_lots[0]
-    if lot.idle_days is not None or lot.remaining != entry.points:
+    is_plain = (entry.kind, entry.counter) == (PostingKind.EARN, AccountKind.ISSUED)
+    if not is_plain or lot.idle_days is not None or lot.remaining != entry.points:
         return []
     posted = {
-        "plain_kind": entry.kind.value,
-        "plain_counter": entry.counter.value,
         "plain_at": at,
         "plain_version": as_text(entry.version_id),
     }
@@ -127,8 +127,8 @@ def plain_sale_parts(
     judged = {
         "plain_day": entry.business_date,
         "plain_customer": as_text(customer_id),
-        "plain_programmes": known.fingerprint,
         "plain_zone": known.time_zone,
+        **versions_values(known.fingerprint),
     }
     account, booking, posting, opening = _statements(
         sale, ranked, lot.reference.removeprefix(entry.reference), by is not None, lot.good_through is not None
@@ -148,6 +148,6 @@ def _statements(sale: str, ranked: str, lot: str, is_by_somebody: bool, has_end:
     return (
         _ACCOUNT.format(ranked=ranked),
         _BOOKED.format(sale=sale),
-        _POSTED.format(sale=sale, by=by),
+        _POSTED.format(sale=sale, by=by, kind=PostingKind.EARN.value, counter=AccountKind.ISSUED.value),
         _OPENED.format(until=until, part=lot),
     )

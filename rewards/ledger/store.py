@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from loyaltycrm.core.actions.announcing import HAS_RECEIVERS
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import Company
+from loyaltycrm.lib.asking import rows_of
 from loyaltycrm.lib.together import as_array
 from rewards.ledger.lots import LOT_COLUMNS, link_continued, load_lots, lot_of
 from rewards.ledger.plain import Assumed, assume
@@ -138,11 +139,8 @@ def _spenders_on(visit_ids: Collection[int]) -> dict[int, int]:
     if not visit_ids:
         return {}
     is_one = len(visit_ids) == 1
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _SPENDERS.format(these=_ONE if is_one else _MANY), [str(*visit_ids) if is_one else as_array(visit_ids)]
-        )
-        return dict(cursor.fetchall())
+    statement = _SPENDERS.format(these=_ONE if is_one else _MANY)
+    return dict(rows_of(statement, [str(*visit_ids) if is_one else as_array(visit_ids)]))
 
 
 def _lock_and_load_states(
@@ -274,18 +272,17 @@ def _lock_and_load(
     What one statement reads is from before it waited for its locks. Every posting gives its account a new row version:
     where the version that was locked is not the one that was read, all is read again, now that nobody can write.
     """
-    with connection.cursor() as cursor:
-        while True:
-            cursor.execute(statement, values)
-            rows = cursor.fetchall()
-            if len({row[0] for row in rows}) < len(ids):
+    while True:
+        rows = rows_of(statement, values)
+        if len({row[0] for row in rows}) < len(ids):
+            with connection.cursor() as cursor:
                 cursor.execute(_MAKE_ACCOUNTS, [as_array(ids)])
-            elif all(row[4] for row in rows):
-                if any(row[5] == "merged" and row[0] in standing for row in rows):
-                    raise AccountMerged
-                if any(row[5] == "closed" and row[0] in open_ for row in rows):
-                    raise AccountClosed
-                return list(rows)
+        elif all(row[4] for row in rows):
+            if any(row[5] == "merged" and row[0] in standing for row in rows):
+                raise AccountMerged
+            if any(row[5] == "closed" and row[0] in open_ for row in rows):
+                raise AccountClosed
+            return rows
 
 
 def _states_of(rows: Iterable[tuple[Any, ...]]) -> tuple[dict[int, AccountState], dict[int, LotState]]:

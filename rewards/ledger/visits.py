@@ -6,9 +6,9 @@ import json
 from collections.abc import Collection, Iterable
 from typing import Any, Final
 
-from django.db import connection
 from django.db.models import prefetch_related_objects
 
+from loyaltycrm.lib.asking import rows_of
 from loyaltycrm.lib.together import as_array
 from rewards.ledger.lots import LOT_COLUMNS, load_lots, take_lots
 from rewards.ledger.state import AccountState, LotState, Spending, Use, VisitPoints
@@ -119,6 +119,4 @@ def load_spendings(
 def _rows(statement: str, visit_ids: list[int], new_refund_ids: Iterable[int] = ()) -> list[tuple[Any, ...]]:
     one = len(visit_ids) == 1
     values = {"visits": str(visit_ids[0]) if one else as_array(visit_ids), "new_refunds": as_array(new_refund_ids)}
-    with connection.cursor() as cursor:
-        cursor.execute(statement.format(these=_ONE if one else _MANY), values)
-        return list(cursor.fetchall())
+    return rows_of(statement.format(these=_ONE if one else _MANY), values)

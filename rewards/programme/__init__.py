@@ -10,6 +10,7 @@ from rewards.programme.needs import Needs
 from rewards.programme.schema import Rules
 from rewards.programme.versions import (
     FINGERPRINT,
+    SAME_VERSIONS,
     Programme,
     Programmes,
     Source,
@@ -17,10 +18,12 @@ from rewards.programme.versions import (
     programmes_last_read,
     programmes_of,
     read_programmes,
+    versions_values,
 )
 
 __all__ = [
     "FINGERPRINT",
+    "SAME_VERSIONS",
     "Basket",
     "BasketLine",
     "EarningLine",
@@ -40,4 +43,5 @@ __all__ = [
     "programmes_last_read",
     "programmes_of",
     "read_programmes",
+    "versions_values",
 ]

@@ -154,6 +154,10 @@ class Programmes:
 
 # Versions are only ever added, so these three say which there are.
 FINGERPRINT: Final = "(SELECT concat_ws(' ', count(*), max(id), max(signed_at)) FROM rewards_programmeversion)"
+# Whether they are still those of a fingerprint, without writing them out.
+SAME_VERSIONS: Final = """EXISTS (SELECT FROM rewards_programmeversion
+        HAVING count(*) = %(versions_count)s::bigint AND max(id) = %(versions_newest)s::bigint
+            AND max(signed_at) IS NOT DISTINCT FROM %(versions_signed)s::timestamptz)"""
 _last_read: Programmes | None = None
 
 
@@ -170,6 +174,12 @@ def programmes_of(fingerprint: str) -> Programmes:
     settings = connection.settings_dict
     _last_read = _read_all((settings["HOST"], settings["PORT"], settings["NAME"]), fingerprint)
     return _last_read
+
+
+def versions_values(fingerprint: str) -> dict[str, str | None]:
+    """The values of `SAME_VERSIONS`."""
+    count, newest, *signed = fingerprint.split(" ", 2)
+    return {"versions_count": count, "versions_newest": newest, "versions_signed": signed[0] if signed else None}
 
 
 def programmes_last_read() -> Programmes:

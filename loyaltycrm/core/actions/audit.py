@@ -21,8 +21,7 @@ _api_key: ContextVar[int | None] = ContextVar("api_key", default=None)
 
 _INSERT: Final = """
     INSERT INTO core_auditevent (at, by_id, action, subject_type, subject_id, data)
-    SELECT %(audit_at)s::timestamptz, {by}::bigint, %(audit_action)s::text, %(audit_type)s::text, {subject},
-        %(audit_data)s::jsonb {source}"""
+    SELECT %(audit_at)s::timestamptz, {by}::bigint, '{action}', '{type}', {subject}, %(audit_data)s::jsonb {source}"""
 
 
 @contextmanager
@@ -63,24 +62,25 @@ def part(
 ) -> Part:
     """The same row as a part of the statement that makes the change, where each statement counts.
 
-    `written_by` names the part that inserts the subject, which has no id before; no row where it inserts none.
+    `action` is a piece of the statement: words of ours, no value. `written_by` names the part that inserts the
+    subject, which has no id before; no row where it inserts none.
     """
     values = {
         "audit_at": timezone.now(),
-        "audit_action": action,
-        "audit_type": subject._meta.label_lower,
         "audit_data": json.dumps(_told(data)),
     }
     if by is not None:
         values["audit_by"] = as_text(by.pk)
     if written_by is None:
         values["audit_subject"] = as_text(subject.pk)
-    return Part("audit", _statement(written_by, is_by_somebody=by is not None), values)
+    return Part(
+        "audit", _statement(action, subject._meta.label_lower, written_by, is_by_somebody=by is not None), values
+    )
 
 
 @cache
-def _statement(written_by: str | None, *, is_by_somebody: bool) -> str:
+def _statement(action: str, of: str, written_by: str | None, *, is_by_somebody: bool) -> str:
     by = "%(audit_by)s" if is_by_somebody else "NULL"
     if written_by is None:
-        return _INSERT.format(by=by, subject="%(audit_subject)s::bigint", source="")
-    return _INSERT.format(by=by, subject="id", source=f"FROM {written_by}")
+        return _INSERT.format(action=action, type=of, by=by, subject="%(audit_subject)s::bigint", source="")
+    return _INSERT.format(action=action, type=of, by=by, subject="id", source=f"FROM {written_by}")
