@@ -17,12 +17,13 @@ from rewards.ledger.events import (
     UsedPoints,
     in_order,
 )
+from rewards.ledger.lot_states import LotState
 from rewards.ledger.merges import is_of, load_moved, load_settlements
 from rewards.ledger.moving import Merged, Unmerged, merge_accounts, undo_merge
 from rewards.ledger.partners import EarnedAtPartner, GaveBackAtPartner, TookBackAtPartner, UsedAtPartner
 from rewards.ledger.plain import assumed, plain_sale_parts
 from rewards.ledger.replay import BelowMinimum, NotAllowed, NotAStep, NotEnoughPoints, Replayed, replay, sweep
-from rewards.ledger.state import AccountState, Entry, LotState
+from rewards.ledger.state import AccountState, Entry
 from rewards.ledger.store import (
     AccountClosed,
     AccountMerged,

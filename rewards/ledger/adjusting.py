@@ -75,7 +75,7 @@ def _opened_with(event: OpenedWith, state: AccountState, programmes: Programmes)
     entry = new_entry(event, PostingKind.OPENING, AccountKind.OPENING, event.points, programme)
     lot = open_lot(state, entry, programme)
     if event.is_own_end:
-        lot.good_through, lot.idle_days = event.good_through, None
+        lot.give_days(lot.available_on, event.good_through, None)
     settle_arrears(state, entry, [lot])
     return [entry]
 

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from django.db.models import QuerySet, Sum
 
-from rewards.ledger.state import AccountState, LotState
+from rewards.ledger.lot_states import LotState
+from rewards.ledger.state import AccountState
 from rewards.models import Lot, LotUse, PostingKind
 
 _FIELDS: Final = (

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from django.db.models import Q
 
+from rewards.ledger.lot_states import LotState
 from rewards.ledger.lots import load_lots
 from rewards.ledger.moving import Settlement
-from rewards.ledger.state import AccountState, LotState
+from rewards.ledger.state import AccountState
 from rewards.models import AccountMerge, Lot, Posting, PostingKind
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rewards.ledger.events import Event
-from rewards.ledger.state import AccountState, Entry, LotState
+from rewards.ledger.lot_states import LotState
+from rewards.ledger.state import AccountState, Entry
 from rewards.ledger.steps import carry_on, lots_to_take, settle_arrears, take, take_or_owe
 from rewards.models import AccountKind, PostingKind
 from rewards.programme import Programmes

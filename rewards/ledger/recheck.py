@@ -208,7 +208,8 @@ def _number(entry: Entry, history: History) -> None:
     """Give new lots the ids of their rows: the order of lots of several customers follows from them."""
     for lot in entry.new_lots:
         row = history.lots.get(lot.reference)
-        lot.number = row.pk if row is not None else lot.number
+        if row is not None:
+            lot.renumber(row.pk)
 
 
 def _causes(posting: Posting, history: History, done: set[str]) -> list[Event]:

@@ -21,7 +21,8 @@ from rewards.ledger.events import (
     UsedPoints,
     in_order,
 )
-from rewards.ledger.state import AccountState, Entry, LotState, Use, VisitPoints
+from rewards.ledger.lot_states import LotState
+from rewards.ledger.state import AccountState, Entry, Use, VisitPoints
 from rewards.ledger.steps import (
     give_back,
     lots_to_take,
@@ -128,8 +129,7 @@ def happen(event: Event, state: AccountState, programmes: Programmes) -> list[En
     """Apply one event to the account: earning and using points also prolong lots."""
     entries = apply(event, state, programmes)
     if any(entry.kind in _ACTIVITY for entry in entries):
-        for lot in state.lots.held():
-            lot.prolong(event.business_date)
+        state.lots.prolong(event.business_date)
     return entries
 
 
@@ -154,7 +154,7 @@ def sweep_lot(state: AccountState, lot: LotState, programmes: Programmes, zone: 
         account=state,
     )
     lot.lapsed = lot.remaining
-    lot.remaining = 0
+    lot.change(-lot.remaining)
     state.book_balance -= entry.points
     return entry
 

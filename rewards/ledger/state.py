@@ -4,104 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import chain
 
+from rewards.ledger.lot_states import Lots, LotState
 from rewards.models import AccountKind, PostingKind
 from rewards.programme import Basket, Programme
 
 NOTHING = Basket(net_cents=0, day=date.min)
-
-
-@dataclass(slots=True, eq=False)
-class LotState:
-    """One earning's points. `number` orders lots of one expiry and time: the row's id, or later for a new lot.
-
-    `reference` names the lot for ever: that of the posting that opened it, with a number for what carries on a lot.
-    A lot that carries on points of a lapsed one, or of another customer's, `continues` the lot that first held them.
-    A lot with `idle_days` is good for that many days from the customer's last activity on. `account_id` is whose lot it
-    is; `carried_on_by` are all lots that continue this one, whoever's they are.
-    """
-
-    reference: str
-    number: int
-    points: int
-    remaining: int
-    earned_at: datetime
-    earned_on: date
-    available_on: date
-    good_through: date | None
-    idle_days: int | None = None
-    lapsed: int = 0
-    row_id: int | None = None
-    continues: LotState | None = None
-    is_prolonged: bool = False
-    account_id: int = 0
-    carried_on_by: list[LotState] = field(default_factory=list, repr=False)
-
-    @property
-    def lapsed_in_all(self) -> int:
-        """How many of the points that this lot first held have lapsed, wherever they were then."""
-        return self.lapsed + sum(lot.lapsed for lot in self.carried_on_by)
-
-    @property
-    def first(self) -> LotState:
-        """The lot that first held these points."""
-        return self.continues or self
-
-    def prolong(self, day: date) -> None:
-        """Let activity on a day move the end, if the points are still there and good on it."""
-        if self.idle_days is None or not self.remaining or self.good_through is None or self.is_lapsed(day):
-            return
-        end = day + timedelta(days=self.idle_days - 1)
-        if end > self.good_through:
-            self.good_through = end
-            self.is_prolonged = True
-
-    def is_lapsed(self, day: date) -> bool:
-        """Whether the points are no longer good on the day."""
-        return self.good_through is not None and self.good_through < day
-
-    def is_open(self, day: date) -> bool:
-        """Whether points of this lot can be used on the day."""
-        return self.remaining > 0 and not self.is_lapsed(day) and self.available_on <= day
-
-    def spending_key(self) -> tuple[date, datetime, int, int]:
-        """Soonest expiry first, never-expiring last, then earned time, then id of the lot that first held them."""
-        return (self.good_through or date.max, self.earned_at, self.first.number, self.number)
-
-
-class Lots(list[LotState]):
-    """The lots of an account in the order in which they came. Of years of them few still hold points: those are looked
-    through without the others."""
-
-    __slots__ = ("_held", "_named")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._held: dict[LotState, None] = {}
-        self._named: dict[str, LotState] = {}
-
-    def append(self, lot: LotState) -> None:
-        super().append(lot)
-        self._named[lot.reference] = lot
-        self.put_back(lot, 0)
-
-    def put_back(self, lot: LotState, points: int) -> None:
-        """Return points to one of the lots."""
-        lot.remaining += points
-        if lot.remaining:
-            self._held[lot] = None
-
-    def held(self) -> list[LotState]:
-        """Those that hold points."""
-        for lot in [lot for lot in self._held if not lot.remaining]:
-            del self._held[lot]
-        return list(self._held)
-
-    def named(self, reference: str) -> LotState | None:
-        """The lot of this reference."""
-        return self._named.get(reference)
 
 
 @dataclass(slots=True)
@@ -260,37 +170,33 @@ class AccountState:
     spenders: dict[int, AccountState] = field(default_factory=dict, repr=False)
     next_number: int = 1 << 62
 
-    def open_lots(self, day: date) -> list[LotState]:
-        """The lots usable on the day, in spending order."""
-        return sorted((lot for lot in self.lots.held() if lot.is_open(day)), key=LotState.spending_key)
-
     def available(self, day: date) -> int:
         """The points a customer can use on the day; negative only by arrears."""
-        return sum(lot.remaining for lot in self.lots.held() if lot.is_open(day)) + self.unread - self.arrears
+        return self.lots.usable(day) + self.unread - self.arrears
 
-    def lots_usable_at(self, at: datetime, day: date) -> list[LotState]:
+    def lots_usable_at(self, at: datetime, day: date) -> Iterator[LotState]:
         """The lots that a use of points can take from, in spending order; a late use none that were earned after it."""
-        lots = self.open_lots(day)
-        return [lot for lot in lots if lot.earned_at < at] if self._later_than(at) else lots
+        is_late = bool(self._later_than(at))
+        return (lot for lot in self.lots.in_order() if lot.is_open(day) and (lot.earned_at < at or not is_late))
 
     def available_at(self, at: datetime, day: date) -> int:
         """The points a customer can use at an instant.
 
         A late use can take no more than is left now, nor more than there was then, before what took place since.
         """
-        left = sum(lot.remaining for lot in self.lots_usable_at(at, day)) - self.arrears
         if later := self._later_than(at):
+            left = sum(lot.remaining for lot in self.lots_usable_at(at, day)) - self.arrears
             pending = sum(lot.remaining for lot in self.lots.held() if lot.earned_at < at and lot.available_on > day)
             then = self.book_balance - sum(one.points for one in later) - pending
             return min(left, then)
-        return left
+        return self.available(day)
 
     def _later_than(self, at: datetime) -> list[Movement]:
         return [one for one in self.movements if not one.is_before_use_at(at)]
 
     def lapsed_lots(self, day: date) -> Iterator[LotState]:
         """Lots whose points ended before the day and were not swept yet, in the order in which they ended."""
-        return iter(sorted((lot for lot in self.lots.held() if lot.is_lapsed(day)), key=LotState.spending_key))
+        return iter(sorted(self.lots.lapsed(day), key=LotState.spending_key))
 
     def lot_named(self, reference: str) -> LotState | None:
         """The lot with this reference, here or elsewhere."""

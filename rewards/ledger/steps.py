@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 from rewards.ledger.events import Event
-from rewards.ledger.state import AccountState, Entry, LotState, Spending, Use
+from rewards.ledger.lot_states import LotState
+from rewards.ledger.state import AccountState, Entry, Spending, Use
 from rewards.models import AccountKind, PostingKind
 from rewards.programme import Programme, Programmes, Source
 
@@ -65,6 +66,7 @@ def carry_on(state: AccountState, entry: Entry, lot: LotState, points: int, *, r
         row_id=None,
         continues=lot.first,
         carried_on_by=[],
+        holder=None,
         is_prolonged=False,
     )
     return add_lot(state, entry, copy)
@@ -97,12 +99,12 @@ def take(lots: Iterable[LotState], points: int) -> list[Use]:
     """Take up to `points` from the lots in the given order; the uses tell how many were there."""
     uses = []
     for lot in lots:
-        part = min(lot.remaining, points)
-        if part <= 0:
-            continue
-        lot.remaining -= part
-        points -= part
-        uses.append(Use(lot, part))
+        if points <= 0:
+            break
+        if part := min(lot.remaining, points):
+            lot.change(-part)
+            points -= part
+            uses.append(Use(lot, part))
     return uses
 
 
@@ -131,10 +133,17 @@ def in_taking_order(lots: Iterable[LotState], day: date) -> list[LotState]:
 
 def take_or_owe(state: AccountState, entry: Entry, own: Collection[LotState], *, only_pending: bool = False) -> None:
     """Take an entry's points from its own lots, then in spending order, pending lots last; the rest is arrears."""
-    lots = lots_to_take(state, entry.business_date, only_pending=only_pending)
-    lots.sort(key=lambda lot: lot.first not in own)
-    entry.uses = take(lots, entry.points)
-    entry.arrears_change = entry.points - sum(use.points for use in entry.uses)
+    day = entry.business_date
+    family = (lot for one in own for lot in (one, *one.carried_on_by) if lot.first in own)
+    here = [lot for lot in family if lot.holder is state.lots and not lot.is_lapsed(day)]
+    before = in_taking_order([lot for lot in here if lot.available_on > day or not only_pending], day)
+    entry.uses = take(before, entry.points)
+    missing = entry.points - sum(use.points for use in entry.uses)
+    if missing:
+        others = take(lots_to_take(state, day, only_pending=only_pending), missing)
+        entry.uses += others
+        missing -= sum(use.points for use in others)
+    entry.arrears_change = missing
     state.arrears += entry.arrears_change
     state.book_balance -= entry.points
 
@@ -189,12 +198,12 @@ def _returned(event: Event, owner: AccountState, spent: Spending, points: int, p
         points -= back
         lot = use.lot
         if lot.account_id == owner.account_id and not lot.lapsed and not lot.is_lapsed(day):
-            owner.lots.put_back(lot, back)
+            lot.change(back)
             owner.book_balance += back
             entry.uses.append(Use(lot, -back))
             continue
         kept = carry_on(owner, entry, lot, back, reference=f"{entry.reference}:{len(entry.new_lots) + 1}")
         if lot.is_lapsed(day):
-            kept.available_on, kept.good_through, kept.idle_days = day, day + grace, None
+            kept.give_days(day, day + grace, None)
     settle_arrears(owner, entry, [*entry.new_lots, *(use.lot for use in entry.uses)])
     return entry

@@ -17,9 +17,10 @@ from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import Company
 from loyaltycrm.lib.asking import rows_of
 from loyaltycrm.lib.together import as_array
+from rewards.ledger.lot_states import LotState
 from rewards.ledger.lots import LOT_COLUMNS, link_continued, load_lots, lot_of
 from rewards.ledger.plain import Assumed, assume
-from rewards.ledger.state import AccountState, LotState, Movement
+from rewards.ledger.state import AccountState, Movement
 from rewards.ledger.undoing import load_entries
 from rewards.ledger.visits import load_spendings, load_visits
 from rewards.models import Lot, Posting

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from django.db.models import Exists, OuterRef, QuerySet
 
 from rewards.ledger.events import UndidRefund
+from rewards.ledger.lot_states import LotState
 from rewards.ledger.lots import load_lots
 from rewards.ledger.replay import NotAllowed, apply
-from rewards.ledger.state import AccountState, Entry, LotState, Use
+from rewards.ledger.state import AccountState, Entry, Use
 from rewards.ledger.steps import new_entry
 from rewards.models import AccountKind, Lot, Posting, PostingKind
 from rewards.programme import Programme, Programmes
@@ -89,7 +90,7 @@ def _turned(event: UndidRefund, owner: AccountState, entry: Entry, programme: Pr
     undo.arrears_change = -entry.arrears_change
     undo.uses = _uses_turned(entry)
     for use in undo.uses:
-        owner.lots.put_back(use.lot, -use.points)
+        use.lot.change(-use.points)
     owner.arrears += undo.arrears_change
     owner.book_balance += undo.points if undo.is_credit else -undo.points
     return undo

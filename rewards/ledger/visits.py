@@ -10,8 +10,9 @@ from django.db.models import prefetch_related_objects
 
 from loyaltycrm.lib.asking import rows_of
 from loyaltycrm.lib.together import as_array
+from rewards.ledger.lot_states import LotState
 from rewards.ledger.lots import LOT_COLUMNS, load_lots, take_lots
-from rewards.ledger.state import AccountState, LotState, Spending, Use, VisitPoints
+from rewards.ledger.state import AccountState, Spending, Use, VisitPoints
 from rewards.models import AccountKind, Lot, Posting, PostingKind, SaleFacts
 from rewards.programme import Programmes, from_facts
 

@@ -9,7 +9,8 @@ from typing import Final
 from loyaltycrm.core.actions.announcing import Told, announce, parts
 from loyaltycrm.core.models import User
 from loyaltycrm.lib.together import Part, rows_part, run_together
-from rewards.ledger.state import AccountState, Entry, LotState, Use
+from rewards.ledger.lot_states import LotState
+from rewards.ledger.state import AccountState, Entry, Use
 from rewards.ledger.telling import changed_points
 from rewards.models import PostingKind
 
