@@ -218,6 +218,8 @@ THE_MAIL_ITSELF = {
     "offers/<int:pk>/preview/<slug:language>/",
 }  # the tests of each mail judge it
 THE_SAME_PAGE = {"u/<str:token>"}
+# Shown as the customer sees it, so in the customer's language.
+IN_THE_CUSTOMERS_LANGUAGE = {"customers/<int:pk>/own/": "ru"}
 
 FORMS_SENT_EMPTY = [
     ("", "accounts/login/"),
@@ -352,12 +354,12 @@ class Walk:
         context.add_cookies([{"name": name, "value": value, "url": self.url} for name, value in cookies.items()])
         self.page = context.new_page()
 
-    def open(self, path: str, *, status: int = 200) -> None:
+    def open(self, path: str, *, status: int = 200, language: str = "") -> None:
         answer = self.page.goto(f"/{path}")
         assert answer is not None
         if answer.status != status:
             self.problems.append(f"/{path}: {answer.status} instead of {status}")
-        self.look(f"/{path}")
+        self.look(f"/{path}", language=language)
 
     def send_empty(self, path: str) -> None:
         """Press the button of the page's form without having typed anything."""
@@ -459,7 +461,11 @@ def test_every_page_and_state(
             if route in PAGES and who_sees(route, view) == name:
                 for path in PAGES[route]:
                     is_none = "no-such" in path and not path.startswith("accounts/")
-                    walk.open(path.format(**things), status=404 if is_none else 200)
+                    walk.open(
+                        path.format(**things),
+                        status=404 if is_none else 200,
+                        language=IN_THE_CUSTOMERS_LANGUAGE.get(route, ""),
+                    )
         for _name, path in (one for one in FORMS_SENT_EMPTY if one[0] == name):
             walk.send_empty(path.format(**things))
         {"": strangers_errors, "liga": tills_errors}.get(name, lambda _walk, _admin: None)(walk, people.admin)
