@@ -337,6 +337,7 @@ class SendOfferForm(DeskFormMixin, forms.Form):
         queryset=Offer.objects.filter(status=OfferStatus.ACTIVE),
         empty_label=None,
         widget=forms.RadioSelect,
+        error_messages={"required": _("Choose an offer")},
     )
 
     def __init__(self, *args: Any, sendable: Sequence[tuple[Offer, str]], **kwargs: Any) -> None:

@@ -7,12 +7,15 @@ from functools import cached_property
 
 from django.conf import settings
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from customers.models import Customer
 from customers.segments import counts_of
+from loyaltycrm.core.knobs import value
 from loyaltycrm.core.models import Company
 from rewards.audience import complete_languages, place_of_one
 from rewards.funnels import is_used_up
+from rewards.knobs import OFFER_GAP_DAYS
 from rewards.models import DeliveryReason, DeliveryStatus, Offer, OfferStatus, OneReader, Run, RunStatus
 
 
@@ -39,6 +42,16 @@ class Reader:
         status, reason = place_of_one(self.customer, languages=every, today=Company.current().today())
         if status == DeliveryStatus.HELD_OUT:
             return _("Held out of all offers")
+        if reason == DeliveryReason.FREQUENCY:
+            days = value(OFFER_GAP_DAYS)
+            words = ngettext(
+                "The household had an offer, or was in a control group, within %(count)s day",
+                "The household had an offer, or was in a control group, within %(count)s days",
+                days,
+            )
+            return words % {"count": days}
+        if reason == DeliveryReason.NONE and waiting_for(self.customer):
+            return _("An offer sent by hand waits to leave")
         return str(DeliveryReason(reason).label)
 
     def why_not(self, offer: Offer) -> str:

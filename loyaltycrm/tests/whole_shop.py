@@ -109,6 +109,7 @@ def open_whole_shop(people: People, mails: Path) -> dict[str, Any]:
             name="Till 1", store=people.barona_iela, scopes=[Scope.READ_POINTS, Scope.WRITE_VISITS], by=None
         ).key.pk,
         **{name: getattr(people, name).pk for name in ("anna", "janis", "olga", "nameless", "ilze", "liga", "admin")},
+        "unmailed": add_reader(100, loyal=False).pk,
         **some_webhooks(),
         **some_imports(people.dace),
         **_programme(people),

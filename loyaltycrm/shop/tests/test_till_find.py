@@ -187,6 +187,13 @@ def test_who_has_no_store_is_told_so(liga: User, barona_iela: Store, signed_in: 
     assert "Ask an admin to add you to one" in page
 
 
+def test_an_admin_of_a_shop_without_stores_is_led_to_the_first_one(admin: User, signed_in: SignedIn) -> None:
+    page = signed_in(admin).get("/till/", follow=True)
+    assert "No store is open yet" in text_of(page)
+    assert "Ask an admin" not in text_of(page)
+    assert 'href="/settings/stores/new/"' in page.content.decode()
+
+
 def test_an_admin_chooses_among_all(admin: User, barona_iela: Store, centrs: Store, signed_in: SignedIn) -> None:
     page = text_of(signed_in(admin).get("/till/", follow=True))
     assert "Barona iela" in page
