@@ -174,7 +174,7 @@ def waiting_count() -> int:
     return Adjustment.objects.waiting().values("pk").union(drafts.values("pk"), all=True).count()
 
 
-def earned_by_rule(visit: Visit) -> list[EarningLine]:
+def earned_by_rule(visit: Visit) -> Sequence[EarningLine]:
     """What the rules of its day gave for a recorded visit, as addends, by the facts that it was judged by."""
     facts = SaleFacts.objects.filter(visit=visit).values_list("facts", flat=True).first()
     basket = from_facts(visit.net_cents, visit.business_date, facts)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from django.core.exceptions import ValidationError
@@ -165,6 +166,9 @@ def day(text: str, *, first: date = FIRST_DAY) -> date:
     return value
 
 
+_known_day = lru_cache(maxsize=1024)(day)
+
+
 def birthday(text: str) -> date:
     """A date like others, but of anybody who may be alive."""
     return day(text, first=FIRST_BIRTHDAY)
@@ -176,7 +180,7 @@ def moment(text: str) -> Moment:
     end = re.search(r"[T\s]", bare)
     if end is None:
         return Moment(datetime.combine(day(bare), datetime.min.time()), None, False)
-    on = day(bare[: end.start()])
+    on = _known_day(bare[: end.start()])
     found = _CLOCK.fullmatch(bare[end.end() :].strip())
     if not found:
         raise BadCell(_("Is no time. Write it as 2026-07-14T14:32:05+03:00."))
@@ -190,6 +194,7 @@ def moment(text: str) -> Moment:
     return Moment(clock, None if zone is None else _offset_minutes(zone), True)
 
 
+@lru_cache(maxsize=256)
 def _offset_minutes(zone: str) -> int:
     if zone in "Zz":
         return 0

@@ -10,6 +10,7 @@ from heapq import heapify, heappop, heappush
 from itertools import count, takewhile
 from operator import attrgetter
 from typing import Final
+from weakref import ReferenceType, ref
 
 
 @dataclass(slots=True, eq=False)
@@ -37,7 +38,7 @@ class LotState:
     is_prolonged: bool = False
     account_id: int = 0
     carried_on_by: list[LotState] = field(default_factory=list, repr=False)
-    holder: Lots | None = field(default=None, repr=False)
+    holder: ReferenceType[Lots] | None = field(default=None, repr=False)
 
     @property
     def lapsed_in_all(self) -> int:
@@ -49,11 +50,16 @@ class LotState:
         """The lot that first held these points."""
         return self.continues or self
 
+    @property
+    def held_by(self) -> Lots | None:
+        """The lots of the account that it is one of; None before it has an account."""
+        return None if self.holder is None else self.holder()
+
     def change(self, points: int) -> None:
         """Put points into the lot or, below 0, take them out."""
         self.remaining += points
-        if self.holder is not None:
-            self.holder.note_change(self, points)
+        if (lots := self.held_by) is not None:
+            lots.note_change(self, points)
 
     def prolong(self, day: date) -> bool:
         """Let activity on a day move the end, if the points are still there and good on it; say whether it moved."""
@@ -69,14 +75,14 @@ class LotState:
     def give_days(self, available_on: date, good_through: date | None, idle_days: int | None) -> None:
         """Let it be good on other days than those that its earning gave it."""
         self.available_on, self.good_through, self.idle_days = available_on, good_through, idle_days
-        if self.holder is not None:
-            self.holder.note_days()
+        if (lots := self.held_by) is not None:
+            lots.note_days()
 
     def renumber(self, number: int) -> None:
         """Let it take another place among lots of one end and time."""
         self.number = number
-        if self.holder is not None:
-            self.holder.note_number(self)
+        if (lots := self.held_by) is not None:
+            lots.note_number(self)
 
     def is_lapsed(self, day: date) -> bool:
         """Whether the points are no longer good on the day."""
@@ -102,7 +108,7 @@ class Lots(list[LotState]):
     first asked for. `points` are what all of them hold.
     """
 
-    __slots__ = ("_ends", "_held", "_idle", "_named", "_openings", "_order", "_turns", "points")
+    __slots__ = ("__weakref__", "_ends", "_held", "_idle", "_named", "_openings", "_order", "_turns", "points")
 
     def __init__(self) -> None:
         super().__init__()
@@ -118,7 +124,7 @@ class Lots(list[LotState]):
     def append(self, lot: LotState) -> None:
         super().append(lot)
         self._named[lot.reference] = lot
-        lot.holder = self
+        lot.holder = ref(self)
         self.points += lot.remaining
         if lot.remaining:
             self._hold(lot)

@@ -135,7 +135,7 @@ def take_or_owe(state: AccountState, entry: Entry, own: Collection[LotState], *,
     """Take an entry's points from its own lots, then in spending order, pending lots last; the rest is arrears."""
     day = entry.business_date
     family = (lot for one in own for lot in (one, *one.carried_on_by) if lot.first in own)
-    here = [lot for lot in family if lot.holder is state.lots and not lot.is_lapsed(day)]
+    here = [lot for lot in family if lot.held_by is state.lots and not lot.is_lapsed(day)]
     before = in_taking_order([lot for lot in here if lot.available_on > day or not only_pending], day)
     entry.uses = take(before, entry.points)
     missing = entry.points - sum(use.points for use in entry.uses)

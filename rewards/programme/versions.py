@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 from django.db import connection
 
 from rewards.models import ProgrammeVersion
-from rewards.programme.basket import Basket
+from rewards.programme.basket import Amount, Basket
 from rewards.programme.earning_rules import EarningRule
 from rewards.programme.evaluation import EarningLine, Evaluator
 from rewards.programme.life import good_through
@@ -31,10 +31,16 @@ class Programme:
         self.starts_on = starts_on
         self.rules = Rules.model_validate(rules)
         self._evaluator = Evaluator(self.rules.earning)
+        self._earning_of_amount = lru_cache(maxsize=4096)(self._lines_of)
 
-    def earning_of(self, basket: Basket) -> list[EarningLine]:
-        """What a sale earns, as addends by rule; their sum is the award."""
-        return self._evaluator.lines(basket)
+    def earning_of(self, basket: Basket) -> Sequence[EarningLine]:
+        """What a sale earns, as addends by rule; their sum is the award. The same amounts come again and again."""
+        if self.needs.anything or basket.extra:
+            return self._evaluator.lines(basket)
+        return self._earning_of_amount(basket.net_cents, basket.day)
+
+    def _lines_of(self, net_cents: Amount, day: date) -> Sequence[EarningLine]:
+        return tuple(self._evaluator.lines(Basket(net_cents=net_cents, day=day)))
 
     def applying(self, basket: Basket) -> list[EarningRule]:
         """The rules whose conditions hold for a sale, in stacking order."""

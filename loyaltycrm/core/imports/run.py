@@ -17,6 +17,7 @@ from loyaltycrm.core.actions.announcing import quiet
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.imports.manner import AS_IT_COMES, Manner
 from loyaltycrm.core.imports.stage import Shape, Stage
+from loyaltycrm.lib.garbage import collecting_rarely
 from loyaltycrm.lib.rows import Table
 from loyaltycrm.lib.tables import open_table
 
@@ -143,7 +144,7 @@ def running_import(
     _prepare_session()
     _take_lock()
     try:
-        with quiet():
+        with quiet(), collecting_rarely():
             if dry_run:
                 with transaction.atomic():
                     yield run

@@ -93,7 +93,9 @@ class _Receipt(NamedTuple):
             reference=f"visit:{self.row_id}",
             visit=self.row_id,
             receipt_key=self.receipt_key,
-            basket=replace(said, net_cents=self.net_cents, day=self.business_date),
+            basket=Basket(net_cents=self.net_cents, day=self.business_date)
+            if said is _BARE
+            else replace(said, net_cents=self.net_cents, day=self.business_date),
         )
 
 
