@@ -12,7 +12,7 @@ export PORT DATA
 PYTHONS ?= python3.11 python3.12 python3.13 python3 /usr/bin/python3.11 /usr/bin/python3
 PY := .venv/bin/python
 WORKERS ?= 2
-PYTEST := $(PY) -m loyaltycrm.local test -- -n $(WORKERS) --dist loadgroup
+PYTEST := $(PY) -m loyaltycrm.local test -- -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 .PHONY: help env demo run test faults soak check bench audit texts texts-compile clean
 

@@ -48,7 +48,8 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 def read_whole(statement: str) -> list[str]:
     """The tables that grow of which this statement goes through all rows, though it may do all it can by indexes."""
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL enable_seqscan = off")
+        for way in ("seqscan", "hashjoin", "mergejoin"):
+            cursor.execute(f"SET LOCAL enable_{way} = off")
         cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}")
         found = cursor.fetchone()[0]
     plan = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
