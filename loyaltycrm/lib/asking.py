@@ -14,7 +14,7 @@ _cursors: Final[WeakKeyDictionary[Any, Any]] = WeakKeyDictionary()
 def rows_of(statement: str, values: Mapping[str, Any] | Sequence[Any]) -> list[tuple[Any, ...]]:
     """Run a statement that has rows for an answer, and return them all.
 
-    For Django to make a cursor takes as long as what else a statement takes in Python, so each connection keeps one.
+    Each connection keeps one cursor for them: to make one takes Django a tenth of an award's time in Python.
     """
     database = transaction.get_connection()
     database.close_if_health_check_failed()

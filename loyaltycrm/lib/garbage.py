@@ -14,7 +14,7 @@ _OBJECTS: Final = 100_000
 def collecting_rarely() -> Iterator[None]:
     """Look for garbage in cycles only after 100,000 new objects: for work in chunks, whose many objects are in none.
 
-    To look through a chunk's objects every 700 new ones takes a fifth of the time of an import.
+    To look through a chunk's objects every 700 new ones takes a fifth of an import's time in Python.
     """
     before = gc.get_threshold()
     gc.set_threshold(_OBJECTS, *before[1:])
