@@ -86,11 +86,22 @@ class Storm:
 
     def all_run(self) -> None:
         """One worker and two beats that tick every five seconds."""
-        if self.worker is None or not self.worker.alive():
-            self.worker = self.programs.worker(concurrency=SENDERS, CRASH_AT=f"@{self.order}")
+        if self.worker is None:
+            self._start_worker()
+        self._start_again()
         self.beats = [beat for beat in self.beats if beat.alive()]
         while len(self.beats) < 2:
             self.beats.append(self.programs.beat(every_seconds=5))
+
+    def _start_worker(self) -> None:
+        self.worker = self.programs.worker(concurrency=SENDERS, CRASH_AT=f"@{self.order}")
+
+    def _start_again(self) -> None:
+        """As systemd would: a worker may end by itself where Redis goes while it connects to it anew."""
+        if self.worker is not None and not self.worker.alive():
+            self.done["workers that ended by themselves"] += 1
+            self.may_be_unknown += SENDERS
+            self._start_worker()
 
     def kill_worker(self) -> None:
         """The worker and all that it started; what these held is free at once, though their lease is not over."""
@@ -105,6 +116,7 @@ class Storm:
     def kill_child(self) -> None:
         """One process of the pool; what it held waits for the end of its lease, or of its worker."""
         assert self.worker is not None
+        self._start_again()
         children = [child for child in self.worker.children() if child.status() != psutil.STATUS_ZOMBIE]
         os.kill(self.dice.choice(children).pid, signal.SIGKILL)
         self.kills["pool child"] += 1
@@ -227,6 +239,7 @@ class Storm:
         ends = time.monotonic() + self.hangs_after
         while not ready():
             assert time.monotonic() < ends, f"It did not come about in time: {self.counted()}, {self._notes()}"
+            self._start_again()
             step()
             time.sleep(0.2)
 

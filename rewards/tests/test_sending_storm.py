@@ -103,6 +103,7 @@ def assert_kept(storm: Storm) -> None:
     assert_nothing_unwanted(storm)
     unknown = Delivery.objects.filter(status=DeliveryStatus.UNKNOWN).count()
     assert unknown <= storm.may_be_unknown, (unknown, storm.may_be_unknown)
+    assert storm.done["workers that ended by themselves"] <= storm.kills["redis"]
     refused = Delivery.objects.filter(status=DeliveryStatus.FAILED, reason=DeliveryReason.REFUSED).count()
     assert refused <= storm.done["refused for good"]
 
