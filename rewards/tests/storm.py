@@ -18,6 +18,7 @@ from typing import Final
 
 import psutil
 from django.db import DatabaseError, connection, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 from kombu.exceptions import OperationalError as BrokerGone
 from redis.exceptions import ConnectionError as RedisGone
@@ -75,7 +76,7 @@ class Storm:
     """{Message-ID: (run, customer, address)} of every mail that was planned."""
 
     def __post_init__(self) -> None:
-        self.mailbox.slow(self.pace)
+        self.mailbox.refuse("MAIL", "421 4.3.2 Not open before both runs are planned")
 
     # The processes
 
@@ -174,9 +175,13 @@ class Storm:
     def keep_pace(self, wanted: int) -> None:
         """Have the mail server take longer for each mail where more have come than are wanted by now, else shorter."""
         faster, slower = max(self.pace / 1.5, 0.01), min(self.pace * 1.5, 1.5)
-        self.pace = slower if len(self.mailbox.received) > wanted else faster
+        self.take_a_mail_each(slower if len(self.mailbox.received) > wanted else faster)
+
+    def take_a_mail_each(self, seconds: float) -> None:
+        """Let the mail server take so long for a mail, and forget what else was asked of it."""
+        self.pace = seconds
         self.mailbox.behave()
-        self.mailbox.slow(self.pace)
+        self.mailbox.slow(seconds)
 
     def silence(self) -> None:
         """The server takes a mail and says nothing for longer than anybody waits."""
@@ -248,6 +253,7 @@ class Storm:
         self.until(lambda: not Run.objects.filter(planned_at=None).exists(), step=self.every_task_twice)
         mailed = Delivery.objects.exclude(message_id="").values_list("message_id", "run", "customer", "address")
         self.letters = {message_id: (run, customer, address) for message_id, run, customer, address in mailed}
+        self.take_a_mail_each(self.pace)
 
     def progress_to(self, mails: int) -> None:
         """Wait until so many mails came, or none is left."""
@@ -257,7 +263,8 @@ class Storm:
         """Whether a run is to be planned still, or a mail is to leave that nobody holds."""
         if Run.objects.filter(planned_at=None).exists():
             return True
-        return Delivery.objects.filter(status=DeliveryStatus.PENDING).exists()
+        nobodys = Q(status=DeliveryStatus.PENDING) | Q(status=DeliveryStatus.CLAIMED, lease_until__lt=Now())
+        return Delivery.objects.filter(nobodys).exists()
 
     def every_task_twice(self) -> None:
         """Mails that wait for a later minute are due, and every message comes once more than it should.

@@ -155,7 +155,7 @@ def assert_nothing_unwanted(storm: Storm) -> None:
 def test_a_run_in_a_storm(
     crashable_postgres: Postgres, redis_server: Redis, mailbox: MailServer, programs: Programs
 ) -> None:
-    storm = begun(300, 100, programs, mailbox, redis_server, crashable_postgres, seed=7, pace=0.1)
+    storm = begun(300, 100, programs, mailbox, redis_server, crashable_postgres, seed=7, pace=1.0)
     storm.all_run()
     storm.planned()
     strikes: tuple[Callable[[], object], ...] = (
@@ -164,11 +164,11 @@ def test_a_run_in_a_storm(
     )  # fmt: skip
     for number, strike in enumerate(strikes):
         storm.progress_to(len(mailbox.received) + 20)
-        storm.keep_pace(30 * number)
         storm.unsubscribe_one()
         storm.erase_one()
         if number == 0:
             storm.cancel_the_doomed()
+            storm.take_a_mail_each(0.4)
             storm.bad_manners()
         strike()
         storm.all_run()
