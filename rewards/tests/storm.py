@@ -86,13 +86,13 @@ class Storm:
         return self.programs.folder / "crash-at"
 
     def all_run(self) -> None:
-        """One worker and two beats that tick every five seconds."""
+        """One worker and two beats that tick every twenty seconds."""
         if self.worker is None:
             self._start_worker()
         self._start_again()
         self.beats = [beat for beat in self.beats if beat.alive()]
         while len(self.beats) < 2:
-            self.beats.append(self.programs.beat(every_seconds=5))
+            self.beats.append(self.programs.beat(every_seconds=20))
 
     def _start_worker(self) -> None:
         self.worker = self.programs.worker(concurrency=SENDERS, CRASH_AT=f"@{self.order}")
