@@ -7,6 +7,8 @@ from typing import Final
 from django.db import connection, transaction
 
 from bench.place import connect, is_superuser
+from customers.actions.visit_sums import sum_visits
+from rewards.actions.summing import sum_postings
 
 _RUN: Final = """
     INSERT INTO customers_classificationrun (as_of, is_full, knob_values, norms, customers, changes, started_at,
@@ -61,9 +63,19 @@ _CONSENTS: Final = """
         occurred_at, recorded_at, evidence)
     SELECT id, 'offers', 'email', id %% 3 = 0, 'consent', '', 'import', now() - interval '200 days', now(), ''
     FROM customers_customer"""
+_FIT: Final = """
+    INSERT INTO customers_valuefit (as_of, parameters, customers, came_back, spend_correlation, fitted_at)
+    VALUES (current_date, '{}', 0, 0, 0, now())"""
+_VALUES: Final = """
+    INSERT INTO customers_customervalue (customer_id, fit_id, frequency, recency_weeks, age_weeks, chance_active,
+        visits_12_months, spend_12_months_cents)
+    SELECT id, (SELECT max(id) FROM customers_valuefit), 1, 1, 2, 0.5, 1, id * 7919 %% 100000
+    FROM customers_customer"""
 _TABLES: Final = (
     "customers_visit",
+    "customers_visitsums",
     "customers_classification",
+    "customers_customervalue",
     "customers_consentevent",
     "rewards_account",
     "rewards_lot",
@@ -73,14 +85,17 @@ _TABLES: Final = (
 
 
 def fill(visits: int) -> None:
-    """For every customer so many visits, a group, a tier, points and a word on offers by email. There is a store."""
+    """For every customer so many visits and their sums, a group, a tier, points, an expected value and a word on offers
+    by email. There is a store."""
     with transaction.atomic(), connection.cursor() as cursor:
         if is_superuser():
             cursor.execute("SET LOCAL session_replication_role = replica")  # millions of rows that refer to right ones
         for statement in (
-            _RUN, _VISITS, _CLASSIFICATIONS, _TIERS, _ACCOUNTS, _POSTINGS, _LOTS, _BALANCES, _CONSENTS
+            _RUN, _VISITS, _CLASSIFICATIONS, _FIT, _VALUES, _TIERS, _ACCOUNTS, _POSTINGS, _LOTS, _BALANCES, _CONSENTS
         ):  # fmt: skip
             cursor.execute(statement, {"visits": visits} if "%" in statement else None)
+    sum_visits()
+    sum_postings()
     with connect() as plain:
         for table in _TABLES:
             plain.execute(f"VACUUM ANALYZE {table}")  # type: ignore[call-overload]

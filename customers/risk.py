@@ -10,6 +10,7 @@ from django.db.models.lookups import GreaterThanOrEqual, LessThanOrEqual
 
 from customers.knobs import AT_RISK_FACTOR
 from customers.models import Classification, Customer, Visit
+from customers.models.classification import late_from
 from customers.segments.kinds import days_since
 from loyaltycrm.core.knobs import value
 
@@ -18,8 +19,13 @@ LAST_VISIT = "classification__last_visit_on"
 USUAL_GAP = "classification__usual_gap_days"
 
 
-def stayed_away() -> Q:
-    """Those who have not come since they were last classified, so that their last visit is the one kept there."""
+def stayed_away(*, by_sums: bool = False) -> Q:
+    """Those who have not come since they were last classified, so that their last visit is the one kept there.
+
+    `by_sums`: the sums of visits hold.
+    """
+    if by_sums:
+        return Q(visit_sums__last_visit_on__lte=F(LAST_VISIT))
     # The newest visit by its index, and not "no visit since that day": for that the planner may walk all days since.
     newest = Visit.objects.standing().filter(customer=OuterRef("pk")).order_by("-occurred_at", "-pk")
     return Q(LessThanOrEqual(Subquery(newest.values("business_date")[:1]), F(LAST_VISIT)))
@@ -43,20 +49,20 @@ def with_lateness(customers: QuerySet[Customer], today: date) -> QuerySet[Custom
 
 
 def late_by(times: Decimal, today: date) -> Q:
-    """Those who have been away for so many times their own usual gap, and two days or more."""
+    """Of those who stayed away, those who have for so many times (1 or more) their own usual gap, and two days or more.
+
+    An index knows who is late by their own gap. A condition more, and the planner would take so few to be left that it
+    would read everybody.
+    """
+    can_be = LessThanOrEqual(late_from("classification__"), today)
     away = days_since(LAST_VISIT, today)
     gap = ExpressionWrapper(F(USUAL_GAP) * times, output_field=DecimalField(max_digits=9, decimal_places=2))
-    return (
-        Q(GreaterThanOrEqual(away, gap))
-        & Q(GreaterThanOrEqual(away, LATE_FROM_DAYS))
-        & Q(**{f"{USUAL_GAP}__gt": 0})
-        & stayed_away()
-    )
+    return Q(can_be) & Q(GreaterThanOrEqual(away, gap)) & Q(**{f"{USUAL_GAP}__gt": 0})
 
 
-def at_risk(today: date) -> Q:
-    """Those who are late by the shop's own measure."""
-    return late_by(at_risk_factor(), today)
+def at_risk(today: date, *, times: Decimal | None = None, by_sums: bool = False) -> Q:
+    """Those who are late by the shop's own measure, and by so many `times`. `by_sums`: the sums of visits hold."""
+    return late_by(max(at_risk_factor(), times or Decimal(0)), today) & stayed_away(by_sums=by_sums)
 
 
 def at_risk_factor() -> Decimal:

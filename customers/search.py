@@ -148,6 +148,23 @@ def everyone_called(query: str) -> tuple[str, list[str]] | None:
     return statement, [*bounds, *parameters]
 
 
+def frequent_prefix(query: str, *, more_than: int) -> tuple[str, str, list[list[str]]] | None:
+    """Of a text whose rarest word still begins more terms than that: the first and the last term that begin so, and the
+    prefixes of the other words. None for a rarer word, and for one that is spelt in several ways."""
+    words = _rarest_first(prefixes_of(query))
+    if not words or len(words[0]) > 1:
+        return None
+    (form,) = words[0]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM (SELECT FROM customers_searchterm WHERE term BETWEEN %s AND %s LIMIT %s) begun",
+            [form, form + _LAST, more_than + 1],
+        )
+        if (cursor.fetchone() or [0])[0] <= more_than:
+            return None
+    return form, form + _LAST, words[1:]
+
+
 def _ids_by_terms(query: str, limit: int) -> list[int]:
     words = _rarest_first(prefixes_of(query))
     if not words:

@@ -31,12 +31,20 @@ _LISTS: Final = (
     ("by day of joining", "sort=-since"),
     ("a name", "q=kalni"),
     ("two words", "q=ozols+an"),
+    ("one letter", "q=k"),
+    ("two letters", "q=an"),
 )
 _NARROWED: Final = (
     ("best score", "sort=-score"),
     ("a group", "group=regular"),
     ("a tier", "tier=gold"),
     ("offers by email", "consent=yes"),
+    ("who came last", "sort=-last_visit"),
+    ("who came last, page 200", "sort=-last_visit&page=200"),
+    ("who came first", "sort=last_visit"),
+    ("two visits in 12 months", "visits_least=2"),
+    ("spent 10.00 in 12 months", "spent_least=10"),
+    ("away for 300 days", "away_least=300"),
 )
 _VISITS_EACH: Final = 3
 
@@ -126,7 +134,13 @@ def measure_pages(sizes: Sizes) -> Iterator[Result]:
     listed = reverse("shop:customers")
     customer = Customer.objects.order_by("pk")[sizes.customers // 2]
     pages = {words: f"{listed}?{query}" for words, query in (*_LISTS, *_NARROWED)}
-    pages |= {"a profile": reverse("shop:profile", args=[customer.pk]), "overview": reverse("shop:overview")}
+    pages |= {
+        "at risk": reverse("shop:at_risk"),
+        "at risk, three times": f"{reverse('shop:at_risk')}?late=3",
+        "segments": reverse("customers:segments"),
+        "a profile": reverse("shop:profile", args=[customer.pk]),
+        "overview": reverse("shop:overview"),
+    }
     with connect() as plain:
         for words, address in pages.items():
             page = _opened(browser, address)

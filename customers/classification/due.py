@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import date
 
 from django.db import connection
 
 from customers.classification.rules import Rules, month_number
 from customers.models import ClassificationRun
-
-# A fact carries the time at which its row was made, which can be well before its transaction was committed.
-LONGEST_TRANSACTION = timedelta(hours=1)
+from loyaltycrm.lib.transactions import LONGEST_TRANSACTION
 
 FIND_DUE = """
     CREATE TEMP TABLE classify_due ON COMMIT DROP AS

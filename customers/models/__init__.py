@@ -11,10 +11,12 @@ from customers.models.note import CustomerNote, NoteKind, NoteVersion
 from customers.models.product import Product
 from customers.models.referral import Invitation, Referral
 from customers.models.segment import Segment
+from customers.models.segment_count import SegmentCount
 from customers.models.signal import EvidenceKind, Signal
 from customers.models.token import PageLink, UnsubscribeToken
 from customers.models.value import CustomerValue, ValueFit
 from customers.models.visit import PaymentMethod, Refund, RefundLine, UndoneRefund, Visit, VisitChannel, VisitLine
+from customers.models.visit_sums import SummedVisits, VisitSums
 
 __all__ = [
     "Channel",
@@ -58,7 +60,9 @@ __all__ = [
     "RefundLine",
     "SearchTerm",
     "Segment",
+    "SegmentCount",
     "Signal",
+    "SummedVisits",
     "SuppressedAddress",
     "UndoneRefund",
     "UnsubscribeToken",
@@ -66,4 +70,5 @@ __all__ = [
     "Visit",
     "VisitChannel",
     "VisitLine",
+    "VisitSums",
 ]

@@ -17,6 +17,21 @@ class Group(models.TextChoices):
     UNKNOWN = "unknown", _("Not known yet")
 
 
+def late_from(of: str = "") -> models.Func:
+    """The first day on which a customer can be late by their usual gap: as long after the last visit, and two days.
+
+    Literals are in the text because an index is only found by the very expression that it is made of. `of`: the way to
+    the classification, as `classification__`.
+    """
+    return models.Func(
+        F(f"{of}last_visit_on"),
+        F(f"{of}usual_gap_days"),
+        arg_joiner=" + ceil(greatest(",
+        template="(%(expressions)s, 2))::integer)",
+        output_field=models.DateField(),
+    )
+
+
 class ClassificationRun(models.Model):
     """One pass over the customers: for which day, under which settings, against which prices of the stores.
 
@@ -95,6 +110,7 @@ class Classification(models.Model):
             models.Index(fields=["group"], name="customers_classif_group"),
             models.Index(fields=["next_due_on"], name="customers_classif_due"),
             models.Index(fields=["score"], name="customers_classif_score"),
+            models.Index(late_from(), condition=Q(usual_gap_days__gt=0), name="customers_classif_late"),
         ]
 
     def __str__(self) -> str:

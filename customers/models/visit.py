@@ -105,6 +105,7 @@ class Visit(models.Model):
             models.Index(fields=["store", "-recorded_at"], name="customers_visit_latest_here"),
             models.Index(fields=["receipt_key"], name="customers_visit_receipt_key"),
             models.Index(fields=["voided_at"], condition=Q(voided_at__isnull=False), name="customers_visit_undone"),
+            models.Index(fields=["claimed_at"], condition=Q(claimed_at__isnull=False), name="customers_visit_claimed"),
         ]
 
     def __str__(self) -> str:
@@ -156,7 +157,10 @@ class Refund(models.Model):
             models.UniqueConstraint(fields=["store", "receipt_key"], name="customers_refund_receipt_once"),
             models.CheckConstraint(condition=Q(net_cents__gt=0), name="customers_refund_gives_back"),
         ]
-        indexes = [models.Index(fields=["business_date", "store"], name="customers_refund_day_store")]
+        indexes = [
+            models.Index(fields=["business_date", "store"], name="customers_refund_day_store"),
+            models.Index(fields=["recorded_at"], name="customers_refund_recorded"),
+        ]
 
     def __str__(self) -> str:
         return self.receipt_id

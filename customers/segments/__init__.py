@@ -8,6 +8,7 @@ from customers.segments.conditions import (
     in_words,
     members_of,
     narrowed,
+    reads_sums,
 )
 from customers.segments.kinds import Wording
 from customers.segments.registry import facts, register
@@ -22,5 +23,6 @@ __all__ = [
     "in_words",
     "members_of",
     "narrowed",
+    "reads_sums",
     "register",
 ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Literal
@@ -77,6 +77,15 @@ class Fact(ABC):
     @abstractmethod
     def where(self, asked: dict[str, Any], today: date) -> Q:
         """Which customers a condition names."""
+
+    @property
+    def reads_sums(self) -> bool:
+        """Whether it is told more quickly where the sums of visits hold."""
+        return False
+
+    def where_by_sums(self, asked: dict[str, Any], today: date) -> Q:
+        """The same, where the sums of visits hold for the day."""
+        return self.where(asked, today)
 
     @abstractmethod
     def said(self, asked: dict[str, Any], wording: Wording) -> str:
@@ -197,10 +206,26 @@ class DaysSince(Number):
     column: str
     unit: Unit = "days"
     also: Q | None = None
+    also_by_sums: Q | None = None
+    # A column of the sums that is no later than `column`; asked too, it lets its index be followed.
+    also_least: str = ""
 
     def where(self, asked: dict[str, Any], today: date) -> Q:
+        return (self.also or Q()) & self._passed(asked, today)
+
+    @property
+    def reads_sums(self) -> bool:
+        return self.also_by_sums is not None
+
+    def where_by_sums(self, asked: dict[str, Any], today: date) -> Q:
+        found = (self.also_by_sums or self.also or Q()) & self._passed(asked, today)
+        if self.also_least and "least" in asked:
+            found &= Q(**{f"{self.also_least}__lte": today - timedelta(days=asked["least"])})
+        return found
+
+    def _passed(self, asked: dict[str, Any], today: date) -> Q:
         passed = days_since(self.column, today)
-        found = (self.also or Q()) & Q(**{f"{self.column}__isnull": False})
+        found = Q(**{f"{self.column}__isnull": False})
         if "least" in asked:
             found &= Q(GreaterThanOrEqual(passed, asked["least"]))
         if "most" in asked:
@@ -210,9 +235,11 @@ class DaysSince(Number):
 
 @dataclass(frozen=True, kw_only=True)
 class Counted(Number):
-    """A number added up from rows, 0 for whoever has none. `rows` gives a statement of (customer_id, n)."""
+    """A number added up from rows, 0 for whoever has none. `rows` gives a statement of (customer_id, n), `summed` is
+    the column of the sums of visits that holds the number."""
 
     rows: Callable[[date], tuple[str, list[Any]]]
+    summed: str = ""
 
     def where(self, asked: dict[str, Any], today: date) -> Q:
         statement, parameters = self.rows(today)
@@ -224,6 +251,18 @@ class Counted(Number):
             [*parameters, least, most],
         )
         return Q(pk__in=named)
+
+    @property
+    def reads_sums(self) -> bool:
+        return self.summed != ""
+
+    def where_by_sums(self, asked: dict[str, Any], today: date) -> Q:
+        if not self.summed:
+            return self.where(asked, today)
+        lookups = {"least": "gte", "most": "lte"}
+        within = Q(**{f"visit_sums__{self.summed}__{lookups[name]}": bound for name, bound in asked.items()})
+        holds_none = asked.get("least", -LARGEST) <= 0 <= asked.get("most", LARGEST)
+        return within | Q(visit_sums=None) if holds_none else within
 
 
 def days_since(column: str, today: date) -> Func:

@@ -130,8 +130,18 @@ class Lateness(Number):
     """How many times their own usual gap customers have been away, in tenths."""
 
     def where(self, asked: dict[str, Any], today: date) -> Q:
+        return stayed_away() & self._away(asked, today)
+
+    @property
+    def reads_sums(self) -> bool:
+        return True
+
+    def where_by_sums(self, asked: dict[str, Any], today: date) -> Q:
+        return stayed_away(by_sums=True) & self._away(asked, today)
+
+    def _away(self, asked: dict[str, Any], today: date) -> Q:
         away = days_since(LAST_VISIT, today)
-        found = stayed_away() & Q(**{f"{USUAL_GAP}__gt": 0})
+        found = Q(**{f"{USUAL_GAP}__gt": 0})
         if "least" in asked:
             found &= Q(GreaterThanOrEqual(away, F(USUAL_GAP) * (Decimal(asked["least"]) / 10)))
         if "most" in asked:
@@ -172,12 +182,31 @@ register(
     ),
     Stored(key="score", label=_("Attachment score"), section=Section.LOYALTY, column="classification__score"),
     Choice(key="store", label=_("Visited"), section=Section.VISITS, choices=_stores, where_any=_visited),
-    Counted(key="visits", label=_("Visits in 12 months"), section=Section.VISITS, rows=_visits_of_a_year),
+    Counted(
+        key="visits",
+        label=_("Visits in 12 months"),
+        section=Section.VISITS,
+        rows=_visits_of_a_year,
+        summed="visits_of_year",
+    ),
     DaysSince(
-        key="away", label=_("Days since the last visit"), section=Section.VISITS, column=LAST_VISIT, also=stayed_away()
+        key="away",
+        label=_("Days since the last visit"),
+        section=Section.VISITS,
+        column=LAST_VISIT,
+        also=stayed_away(),
+        also_by_sums=stayed_away(by_sums=True),
+        also_least="visit_sums__last_visit_on",
     ),
     Lateness(key="late", label=_("Away, against their usual gap"), section=Section.VISITS, unit="times", tenths=True),
-    Counted(key="spent", label=_("Spent in 12 months"), section=Section.WORTH, unit="money", rows=_spend_of_a_year),
+    Counted(
+        key="spent",
+        label=_("Spent in 12 months"),
+        section=Section.WORTH,
+        unit="money",
+        rows=_spend_of_a_year,
+        summed="spent_of_year_cents",
+    ),
     Stored(
         key="expected",
         label=_("Expected in the next 12 months"),

@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
@@ -23,10 +23,12 @@ from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
+from customers.actions.segment_counts import Counted, sizes_of
 from customers.actions.segments import change_segment, remove_segment, save_segment
+from customers.actions.visit_sums import Sums
 from customers.models import Segment
 from customers.segment_forms import SegmentForm, initial_of
-from customers.segments import Wording, counts_of, facts, in_words
+from customers.segments import Wording, counts_of, facts, in_words, reads_sums
 from customers.segments.kinds import Choice
 from loyaltycrm.core.access import asks_password_again, person
 from loyaltycrm.core.actions.exports import record_export
@@ -76,9 +78,9 @@ class SegmentTable(tables.Table):
         order_by = "name"
 
     @cached_property
-    def counts(self) -> dict[int, int]:
+    def counts(self) -> dict[int, Counted]:
         """How many are in each of those on the shown page, in one go."""
-        return counts_of({row.record.pk: row.record.definition for row in self.paginated_rows})
+        return sizes_of(row.record for row in self.paginated_rows)
 
     @cached_property
     def wording(self) -> Wording:
@@ -95,7 +97,20 @@ class SegmentTable(tables.Table):
         return _words(record, self.wording)
 
     def render_count(self, record: Segment) -> str:
-        return formats.number(self.counts[record.pk])
+        counted = self.counts[record.pk]
+        if counted.count is None:
+            return _("Being counted")
+        if counted.at is None:
+            return formats.number(counted.count)
+        is_today = self.company.today(counted.at) == self.company.today()
+        at = formats.clock(counted.at, self.company.zone)
+        if not is_today:
+            at = formats.date_and_time(counted.at, zone=self.company.zone)
+        return format_html(
+            '{}<br><span class="quiet">{}</span>',
+            formats.number(counted.count),
+            _("counted at %(time)s") % {"time": at},
+        )
 
     def render_whose(self, record: Segment) -> str:
         return _("Shared") if record.is_shared else _("Only yours")
@@ -143,7 +158,7 @@ def segments_export(request: HttpRequest) -> StreamingHttpResponse:
     """The same list as a CSV file, with stable English names."""
     rows = _found(request).qs.order_by("pk").select_related("owner")
     record_export(what="segments", filters=request.GET, by=person(request))
-    header = ["segment", "name", "who_is_in_it", "customers", "shared", "owner", "changed_on"]
+    header = ["segment", "name", "who_is_in_it", "customers", "counted_at", "shared", "owner", "changed_on"]
     return csv_response("segments.csv", header, _rows(rows))
 
 
@@ -153,13 +168,13 @@ def _rows(rows: QuerySet[Segment]) -> Iterator[list[Any]]:
     while some := list(islice(left, AT_ONCE)):
         with translation.override("en"):
             wording = Wording()
-            counts = counts_of({one.pk: one.definition for one in some})
+            counts = sizes_of(some)
             written = [
                 [
                     one.pk,
                     one.shown_name,
                     _words(one, wording),
-                    counts[one.pk],
+                    *_count_cells(counts[one.pk], company),
                     "yes" if one.is_shared else "no",
                     one.owner.name if one.owner else "",
                     company.today(one.changed_at).isoformat(),
@@ -167,6 +182,13 @@ def _rows(rows: QuerySet[Segment]) -> Iterator[list[Any]]:
                 for one in some
             ]
         yield from written
+
+
+def _count_cells(counted: Counted, company: Company) -> tuple[str, str]:
+    """The number and when it was counted; blank where it was not yet."""
+    if counted.count is None:
+        return "", ""
+    return str(counted.count), timezone.localtime(counted.at, company.zone).isoformat(timespec="minutes")
 
 
 @page
@@ -255,7 +277,8 @@ def _counting(request: HttpRequest, form: SegmentForm) -> bool:
     """Whether only the number was asked for; it is put on the page."""
     if request.POST.get("step") != "count":
         return False
-    number = counts_of({0: form.definition()})[0]
+    definition = form.definition()
+    number = counts_of({0: definition}, by_sums=reads_sums(definition) and Sums().hold)[0]
     words = ngettext("%(count)s customer is in it now.", "%(count)s customers are in it now.", number)
     messages.info(request, words % {"count": formats.number(number)})
     return True

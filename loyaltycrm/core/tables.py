@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import cast
+from typing import Any, cast
 
 import django_tables2 as tables
 from django.core.paginator import Paginator
@@ -18,16 +18,33 @@ LAST_PAGE = 100_000
 NUMBER = {"td": {"class": "number"}, "th": {"class": "number"}}
 
 
+def bounded_count(rows: QuerySet[Any]) -> int:
+    """How many rows there are, at most one more than `MOST_COUNTED`."""
+    return rows.order_by()[: MOST_COUNTED + 1].count()
+
+
+def pages_hold(count: int) -> bool:
+    """Whether the pages of a list of so many rows (`bounded_count`) hold all of them."""
+    return count <= MOST_COUNTED
+
+
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
     """The pages of a table's first `MOST_COUNTED` rows. `has_more`: there are others, which only a narrower list shows.
 
-    `count` is how many rows the pages hold: all of them, unless `has_more`.
+    `count` is how many rows the pages hold: all of them, unless `has_more`. `counted` is how many rows there are, at
+    most one more than that, where it is known.
     """
+
+    def __init__(self, *args: Any, counted: int | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._known = counted
 
     @cached_property
     def _counted(self) -> int:
+        if self._known is not None:
+            return self._known
         rows = cast("tables.rows.BoundRows", self.object_list).data.data
-        return rows.order_by()[: MOST_COUNTED + 1].count() if isinstance(rows, QuerySet) else len(rows)
+        return bounded_count(rows) if isinstance(rows, QuerySet) else len(rows)
 
     @cached_property
     def count(self) -> int:
@@ -52,6 +69,6 @@ def show_page(request: HttpRequest, table: tables.Table, *, per_page: int = PER_
     table.request = request
     if order := request.GET.getlist(table.prefixed_order_by_field):
         table.order_by = order
-    table.paginator = BoundedPaginator(table.rows, per_page)
+    table.paginator = BoundedPaginator(table.rows, per_page, counted=getattr(table, "counted", None))
     table.page = table.paginator.get_page(request.GET.get(table.prefixed_page_field))
     return table

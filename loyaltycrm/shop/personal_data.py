@@ -81,6 +81,7 @@ HELD: Final = (
     _held("customers.GroupChange"),
     _held("customers.Classification", fate=REMOVED),
     _held("customers.CustomerValue"),
+    _held("customers.VisitSums"),
     _held("customers.Erasure"),
     _held("customers.CustomerMail", address="", reply="", by_hand=("address_key",)),
     _held(
@@ -185,6 +186,7 @@ ABOUT_NOBODY: Final = frozenset(
     {
         "core.ApiKey",
         "core.Company",
+        "core.KeptAnswer",
         "core.KnobValue",
         "core.StaffPin",
         "core.Store",
@@ -195,6 +197,8 @@ ABOUT_NOBODY: Final = frozenset(
         "customers.DuplicateSearch",
         "customers.Product",
         "customers.Segment",
+        "customers.SegmentCount",
+        "customers.SummedVisits",
         "customers.ValueFit",
         "feedback.DeadlinePolicy",
         "rewards.AdjustmentReason",

@@ -12,8 +12,10 @@ from kombu.exceptions import OperationalError
 from customers.actions.mailing import send_due_mails
 from loyaltycrm.core.actions.import_claims import expire_import_claims, work_waits
 from loyaltycrm.core.actions.import_jobs import empty_old_imports
+from loyaltycrm.lib.locks import only_one
 from loyaltycrm.shop.actions.import_running import run_next_import
 from loyaltycrm.shop.actions.night import run_night
+from loyaltycrm.shop.actions.overview import renew_overview
 from rewards.actions.holding import hold_if_restored
 
 logger = logging.getLogger(__name__)
@@ -34,6 +36,14 @@ def send_mails() -> None:
     """Send the receipts that are due; after a backup was restored, none that waited in it."""
     hold_if_restored()
     send_due_mails()
+
+
+@shared_task(name="loyaltycrm.shop.tasks.keep_overview", soft_time_limit=3_600, time_limit=3_630)
+def keep_overview() -> None:
+    """Have the figures of the overview ready. One process does it at a time."""
+    with only_one("loyaltycrm.overview") as is_ours:
+        if is_ours:
+            renew_overview()
 
 
 @shared_task(name="loyaltycrm.shop.tasks.imports_tick")

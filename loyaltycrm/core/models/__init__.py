@@ -3,6 +3,7 @@ from loyaltycrm.core.models.audit import AuditEvent
 from loyaltycrm.core.models.company import Company
 from loyaltycrm.core.models.idempotency import IdempotencyRecord
 from loyaltycrm.core.models.import_job import ImportJob, ImportPart, ImportPartOf, ImportState
+from loyaltycrm.core.models.kept_answer import KeptAnswer
 from loyaltycrm.core.models.knob import KnobValue
 from loyaltycrm.core.models.store import Store
 from loyaltycrm.core.models.till_device import StaffPin, TillDevice
@@ -26,6 +27,7 @@ __all__ = [
     "ImportPart",
     "ImportPartOf",
     "ImportState",
+    "KeptAnswer",
     "KeyKind",
     "KnobValue",
     "Role",

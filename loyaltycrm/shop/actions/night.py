@@ -9,6 +9,7 @@ from customers.actions.classifying import classify
 from customers.actions.duplicates import ask_for_search
 from customers.actions.own_pages import prune_page_links
 from customers.actions.valuing import fit_value
+from customers.actions.visit_sums import sum_visits
 from customers.models import DuplicateSearch, ValueFit
 from loyaltycrm.core.actions.idempotency import fingerprint
 from loyaltycrm.core.actions.webhook_deliveries import prune_webhooks
@@ -58,6 +59,7 @@ def run_night(*, day: date | None = None, again: bool = False) -> dict[str, Any]
             "mail_events_pruned": prune_mail_events(),
             "referrals_taken_back": take_back_referrals().taken_back,
             "postings_summed": sum_postings(),
+            "visit_sums_mended": sum_visits(everybody=True, today=day),
         }
         if not done:
             IdempotencyRecord.objects.create(

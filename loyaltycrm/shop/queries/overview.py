@@ -16,6 +16,7 @@ from customers.classification.reasons import NEXT_ACTIONS
 from customers.models import Classification, Group
 from feedback.models import Ticket, TicketKind, TicketStatus
 from loyaltycrm.core.models import Company, Store, User
+from rewards.day_sums import DAY_POINTS, summed_through
 from rewards.programme import load_programmes
 
 PERIOD_DAYS = (7, 30, 90, 365)
@@ -149,23 +150,23 @@ def course_of(period: Period, store_ids: Sequence[int]) -> Course:
 
 
 def points_owed(on: date) -> PointsOwed:
-    """Points that customers had not used at the end of a day: all postings to them less all from them.
+    """Points that customers had not used at the end of a day: all postings to them less all from them, from the sums of
+    days and what was posted since.
 
     Points that ended are out of it from the day after their last good one; arrears are subtracted.
     """
     with connection.cursor() as cursor:
         cursor.execute(
-            """SELECT coalesce(sum(CASE WHEN d.kind = 'customer' THEN p.points ELSE -p.points END), 0)::bigint
-               FROM rewards_posting p JOIN rewards_account d ON d.id = p.destination_id
-               WHERE p.business_date <= %s::date""",
-            [on],
+            f"""WITH {DAY_POINTS}
+                SELECT coalesce(sum(given - taken), 0)::bigint FROM moved WHERE day <= %(on)s::date""",  # noqa: S608
+            {**summed_through(), "on": on},
         )
         points = int((cursor.fetchone() or [0])[0])
     return PointsOwed(points, load_programmes().at(on).value_cents_of(max(points, 0)))
 
 
-def groups_since(day: date) -> list[GroupCount]:
-    """The four groups and those not known, now and as they were decided at the end of a day. Two queries.
+def group_sizes(day: date) -> tuple[dict[str, int], dict[str, int]]:
+    """{group: customers} now and as they were decided at the end of a day, nothing before the first. Two queries.
 
     People who were erased are in neither.
     """
@@ -179,7 +180,11 @@ def groups_since(day: date) -> list[GroupCount]:
                  ORDER BY customer_id, "on" DESC, id DESC) decided GROUP BY 1""",
             [day],
         )
-        then = dict(cursor.fetchall())
+        return now, dict(cursor.fetchall())
+
+
+def groups_of(now: dict[str, int], then: dict[str, int]) -> list[GroupCount]:
+    """The four groups and those not known, from `group_sizes`."""
     total = sum(now.values())
     return [
         GroupCount(
@@ -195,6 +200,8 @@ def groups_since(day: date) -> list[GroupCount]:
 
 REPEAT_DAY_BINS = (3, 4, 5, 7, 10, 15, 25, 40, 60)
 SCORE_ROWS = 10
+_IRREGULAR = 3
+_LOYAL_FROM = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,8 +219,6 @@ def plane() -> Plane:
 
     The side of each threshold is the decided fact, so that a flag by hand or another setting is seen where it counts.
     """
-    irregular = 3
-    loyal_from = 6
     counts: dict[tuple[int, int], int] = {}
     rows = (
         Classification.objects.filter(~Q(group=Group.UNKNOWN))
@@ -222,11 +227,16 @@ def plane() -> Plane:
     )
     for regular, loyal, repeat_days, score, count in rows.iterator():
         place = sum(repeat_days >= edge for edge in REPEAT_DAY_BINS[1:])
-        column = irregular + place if regular else min(repeat_days, irregular - 1)
+        column = _IRREGULAR + place if regular else min(repeat_days, _IRREGULAR - 1)
         row = min(int((score if score is not None else 50) // 10), SCORE_ROWS - 1)
-        row = max(row, loyal_from) if loyal else min(row, loyal_from - 1)
+        row = max(row, _LOYAL_FROM) if loyal else min(row, _LOYAL_FROM - 1)
         counts[column, row] = counts.get((column, row), 0) + count
-    return Plane(counts, irregular + len(REPEAT_DAY_BINS), irregular, loyal_from)
+    return plane_of(counts)
+
+
+def plane_of(counts: dict[tuple[int, int], int]) -> Plane:
+    """The plane with customers by column and row."""
+    return Plane(counts, _IRREGULAR + len(REPEAT_DAY_BINS), _IRREGULAR, _LOYAL_FROM)
 
 
 def open_complaints(user: User) -> int:

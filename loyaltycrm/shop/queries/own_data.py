@@ -28,7 +28,7 @@ TOLD: Final = {
     "agreed": "ConsentEvent",
     "sent": "CustomerMail Delivery ChosenBenefit ProviderEvent OneReader SurveyInvitation HoldOutPlace ContactHold",
     "said": "Ticket TicketPause TicketMessage Resolution CustomerNote NoteVersion Referral",
-    "made": "Signal LoyaltyFlag GroupChange Classification CustomerValue TierStanding TierChange",
+    "made": "Signal LoyaltyFlag GroupChange Classification CustomerValue VisitSums TierStanding TierChange",
 }
 
 

@@ -43,9 +43,9 @@ class Step:
     url: str = ""
 
 
-def slipping_customers(user: User, today: date) -> QuerySet[Customer]:
-    """Everyone at risk whom this person may see, the most valuable first."""
-    people = Customer.objects.for_staff(user).known().filter(at_risk(today))
+def slipping_customers(user: User, today: date, *, times: Decimal | None, by_sums: bool) -> QuerySet[Customer]:
+    """Everyone at risk whom this person may see, by so many `times` or more. `by_sums`: the sums of visits hold."""
+    people = Customer.objects.for_staff(user).known().filter(at_risk(today, times=times, by_sums=by_sums))
     return (
         with_lateness(people, today)
         .select_related("classification", "value")

@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from customers.actions.classifying import classify
 from customers.actions.customers import create_customer
 from customers.actions.holds import place_hold
+from customers.actions.visit_sums import sum_visits
 from customers.models import Customer, CustomerValue, Purpose, ValueFit
 from feedback.actions.tickets import open_ticket
 from loyaltycrm.core.actions.knobs import set_knob
@@ -125,6 +126,23 @@ def test_the_most_valuable_come_first_and_filters_narrow(
         assert listed(client, query) == found, query
     for hostile in ("?value=1_0", "?value=NaN", "?late=x", "?store=x", "?sort=-x", "?page=x"):
         assert client.get(f"/customers/at-risk/{hostile}").status_code == 200
+
+
+def test_by_the_sums_of_visits_the_list_is_the_same(
+    shop: dict[str, Customer], dace: User, signed_in: SignIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    worth(shop["exact"], 90_00)
+    worth(shop["twice"], 30_00)
+    worth(shop["yesterday"], 300_00)
+    client = signed_in(dace)
+    queries = ("", "?sort=value", "?sort=-last_visit", "?late=2", "?late=3", "?value=90")
+    by_adding = {query: listed(client, query) for query in queries}
+    sum_visits()
+    assert {query: listed(client, query) for query in queries} == by_adding
+    monkeypatch.setattr("loyaltycrm.core.tables.MOST_COUNTED", 1)
+    # Of a list that is longer than its pages only those with a value are on them.
+    for query in ("", "?sort=value"):
+        assert listed(client, query) == by_adding[query][:1]
 
 
 def test_what_to_do_follows_from_what_is_known(

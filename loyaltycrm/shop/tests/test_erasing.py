@@ -54,10 +54,10 @@ from loyaltycrm.core.models import (
 )
 from loyaltycrm.shop.actions.erasing import erase_customer
 from loyaltycrm.shop.actions.merging import merge_customers, undo_merge
+from loyaltycrm.shop.actions.overview import groups_and_plane
 from loyaltycrm.shop.actions.receipt_mails import mail_receipt
 from loyaltycrm.shop.export import customer_lines
 from loyaltycrm.shop.personal_data import ABOUT_NOBODY, BESIDE, HELD, STAYING, Fate
-from loyaltycrm.shop.queries.overview import groups_since, plane
 from loyaltycrm.shop.queries.own_data import TOLD
 from loyaltycrm.shop.tests.imports import customers, ready_import, sent, to_check
 from loyaltycrm.testing import agree, visit
@@ -211,14 +211,14 @@ def test_no_count_of_groups_and_no_export_knows_an_erased_person(anna: Customer,
     classify(as_of=Company.current().today() - timedelta(days=1))
 
     def counted() -> list[int]:
-        groups = groups_since(Company.current().today())
+        groups, plane = groups_and_plane(Company.current().today())
         exported = len(list(customer_lines())) - 1
         run = classify(only_due=True)
         then = sum(one.before or 0 for one in groups)
         return [
             sum(one.count for one in groups),
             then,
-            sum(plane().counts.values()),
+            sum(plane.counts.values()),
             exported,
             sum(run.group_counts.values()),
         ]

@@ -12,6 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from customers.actions.own_pages import make_page_link
+from customers.actions.visit_sums import sum_visits
 from customers.models import Customer
 from loyaltycrm.core.models import Store, User
 from rewards.actions.earning import record_visit
@@ -28,6 +29,7 @@ GROW = {
     "customers_searchterm",
     "customers_visit",
     "customers_visitline",
+    "customers_visitsums",
     "rewards_account",
     "rewards_delivery",
     "rewards_lot",
@@ -45,17 +47,21 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(part)
 
 
-def read_whole(statement: str) -> list[str]:
-    """The tables that grow of which this statement goes through all rows, though it may do all it can by indexes."""
+def plan_of(statement: str, *ways: str) -> list[dict[str, Any]]:
+    """What PostgreSQL would do where it may do all it can by indexes, and in none of these `ways`."""
     with connection.cursor() as cursor:
-        for way in ("seqscan", "hashjoin", "mergejoin"):
+        for way in ("seqscan", "hashjoin", "mergejoin", *ways):
             cursor.execute(f"SET LOCAL enable_{way} = off")
         cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}")
         found = cursor.fetchone()[0]
-    plan = (json.loads(found) if isinstance(found, str) else found)[0]["Plan"]
+    return list(nodes((json.loads(found) if isinstance(found, str) else found)[0]["Plan"]))
+
+
+def read_whole(statement: str) -> list[str]:
+    """The tables that grow of which this statement goes through all rows, though it may do all it can by indexes."""
     return [
         node["Relation Name"]
-        for node in nodes(plan)
+        for node in plan_of(statement)
         if node.get("Relation Name") in GROW
         and (
             node["Node Type"] == "Seq Scan"
@@ -83,3 +89,21 @@ def test_a_profile_reads_no_table_that_grows(buyer: Customer, dace: User, signed
 
 def test_a_customers_own_page_reads_no_table_that_grows(buyer: Customer) -> None:
     assert whole_tables(Client(), f"/me/{make_page_link(customer=buyer, by=None)}/") == {}
+
+
+def test_long_lists_follow_an_index(
+    anna: Customer, janis: Customer, dace: User, signed_in: Callable[[User], Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sorted by the last visit nobody is looked at but those who are shown."""
+    sum_visits()
+    monkeypatch.setattr("loyaltycrm.core.tables.MOST_COUNTED", 1)
+    client = signed_in(dace)
+    for address in ("/customers/?sort=-last_visit", "/customers/?sort=last_visit"):
+        with CaptureQueriesContext(connection) as made:
+            assert client.get(address).status_code == 200
+        found = [
+            {node.get("Index Name") for node in plan_of(one["sql"], "bitmapscan", "sort")}
+            for one in made.captured_queries
+            if "customers_visitsums" in one["sql"] and one["sql"].startswith("SELECT")
+        ]
+        assert any("customers_visitsums_last" in names for names in found), (address, found)

@@ -27,7 +27,7 @@ from rewards.ledger.audit import audit
 from rewards.models import TierStanding
 
 OFFERS = (Purpose.OFFERS, Channel.EMAIL)
-DERIVED = {"SearchTerm", "Classification", "CustomerValue", "TierStanding", "TierChange"}
+DERIVED = {"SearchTerm", "Classification", "CustomerValue", "VisitSums", "TierStanding", "TierChange"}
 KEPT = {
     "Erasure",
     "Customer",

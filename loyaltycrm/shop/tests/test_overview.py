@@ -5,20 +5,30 @@ from __future__ import annotations
 import csv
 import html
 import io
+import itertools
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import time_machine
+from django.db.models import Sum
 from django.test import Client
 
 from customers.actions.classifying import classify
-from customers.models import Customer
-from loyaltycrm.core.models import Store, User
+from customers.models import Customer, Merge, Visit
+from loyaltycrm.core.actions.kept_answers import forget_old_answers
+from loyaltycrm.core.models import KeptAnswer, Store, User
+from loyaltycrm.shop.actions.erasing import erase_customer
+from loyaltycrm.shop.actions.merging import merge_customers, undo_merge
+from loyaltycrm.shop.actions.overview import groups_and_plane, renew_overview, sales_of
 from loyaltycrm.shop.queries import overview as figures
 from loyaltycrm.shop.views.overview import MEASURES
 from rewards.actions.earning import record_visit, refund_visit, undo_visit
+from rewards.actions.receipts import claim_visit
+from rewards.actions.summing import sum_postings
+from rewards.actions.voiding import void_visit
+from rewards.models import Account
 
 pytestmark = pytest.mark.django_db
 
@@ -146,6 +156,69 @@ def test_the_number_of_queries_does_not_grow(
     shop: None, admin: User, signed_in: SignedIn, django_assert_max_num_queries: Callable[..., object]
 ) -> None:
     browser = signed_in(admin)
-    browser.get("/overview/")
+    browser.get("/overview/?days=365")
     with django_assert_max_num_queries(22):  # type: ignore[attr-defined]
         browser.get("/overview/?days=365")
+
+
+def by_recomputation(stores: list[int]) -> object:
+    groups = figures.groups_of(*figures.group_sizes(week().before.last))
+    return (*figures.sales_in(week(), stores), figures.course_of(week(), stores)), (groups, figures.plane())
+
+
+def as_shown(stores: list[int], *, renew: bool = False) -> object:
+    return sales_of(week(), stores, renew=renew), groups_and_plane(week().before.last, renew=renew)
+
+
+def test_kept_figures_are_those_of_recomputation_whatever_changes(
+    shop: None, olga: Customer, nameless: Customer, barona_iela: Store, agenskalns: Store, dace: User
+) -> None:
+    stores = [barona_iela.pk, agenskalns.pk]
+    with time_machine.travel(NOW, tick=False) as clock:
+        merges: list[Merge] = []
+        steps: list[Callable[[], object]] = [
+            lambda: sell(olga, agenskalns, 700, 2),
+            lambda: sell(None, barona_iela, 300, 3),
+            lambda: claim_visit(
+                customer=nameless, store=barona_iela, receipt_id=Visit.objects.latest("pk").receipt_id, by=None
+            ),
+            lambda: void_visit(visit=Visit.objects.filter(customer=nameless).latest("pk"), reason="Twice", by=dace),
+            lambda: merges.append(merge_customers(survivor=olga, merged=nameless, reason="One person", by=dace)),
+            lambda: undo_merge(merge=merges[0], by=dace),
+            lambda: erase_customer(customer=nameless, reason="in_person", by=dace),
+            lambda: classify(as_of=date(2026, 7, 15)),
+        ]
+        seen = [as_shown(stores)]
+        for step in steps:
+            step()
+            assert as_shown(stores) == by_recomputation(stores)
+            clock.shift(timedelta(minutes=5))
+            assert as_shown(stores, renew=True) == by_recomputation(stores)
+            seen.append(as_shown(stores))
+        assert sum(now != before for before, now in itertools.pairwise(seen)) >= 6
+
+
+def test_what_changes_nothing_in_the_period_leaves_the_kept_figures(
+    shop: None, olga: Customer, barona_iela: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with time_machine.travel(NOW, tick=False):
+        renew_overview()
+        before = as_shown([barona_iela.pk])
+        for name in ("sales_in", "course_of", "group_sizes", "plane"):
+            monkeypatch.delattr(figures, name)
+        sell(olga, barona_iela, 700, 0)
+        assert as_shown([barona_iela.pk]) == before
+    with time_machine.travel(NOW + timedelta(days=3), tick=False):
+        kept = KeptAnswer.objects.count()
+        assert forget_old_answers() == kept > 0
+
+
+def test_points_owed_are_the_postings_added_up(shop: None, olga: Customer, nameless: Customer, dace: User) -> None:
+    last = date(2026, 7, 15)
+    before = figures.points_owed(last).points
+    sum_postings()
+    assert figures.points_owed(last).points == before
+    with time_machine.travel(NOW, tick=False):
+        merge_customers(survivor=olga, merged=nameless, reason="One person", by=dace)
+    held = Account.objects.filter(customer__isnull=False).aggregate(points=Sum("book_balance"))["points"]
+    assert figures.points_owed(last).points == before == held

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from customers.actions.holds import place_hold
 from customers.actions.segments import change_segment, remove_segment, save_segment
+from customers.actions.visit_sums import sum_visits, visit_sums_hold
 from customers.actions.visits import insert_refund
 from customers.models import (
     Channel,
@@ -158,6 +159,12 @@ def test_every_fact_names_whom_it_says(people: None, barona_iela: Store) -> None
         counts = counts_of(definitions)
     assert counts == {number: len(found) for number, (_key, _asked, found) in enumerate(CASES)}
     assert sum(") named" in one["sql"] for one in made) == 1
+    sum_visits()
+    assert visit_sums_hold()
+    assert counts_of(definitions, by_sums=True) == counts
+    for number, (_key, _asked, found) in enumerate(CASES):
+        by_sums = members_of(definitions[number], by_sums=True)
+        assert set(by_sums.values_list("external_id", flat=True)) == found, definitions[number]
 
 
 def test_all_conditions_must_hold_and_merged_profiles_are_not_asked(

@@ -19,9 +19,10 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
+from customers.actions.visit_sums import Sums
 from customers.models import Channel, Customer, Group, Purpose, Segment
 from customers.segment_forms import FactsForm
-from customers.segments import narrowed
+from customers.segments import narrowed, reads_sums
 from customers.segments.own_facts import agreed_to
 from loyaltycrm.core.access import asks_password_again, person
 from loyaltycrm.core.actions.exports import record_export
@@ -29,12 +30,13 @@ from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.forms import FilterForm
 from loyaltycrm.core.models import Store
 from loyaltycrm.core.permissions import Permission, permission
-from loyaltycrm.core.tables import MOST_COUNTED, NUMBER, show_page
+from loyaltycrm.core.tables import NUMBER, bounded_count, pages_hold, show_page
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.exports import AsIs, csv_response
 from loyaltycrm.shop.queries.customers import (
     Listed,
     called,
+    called_by_match,
     in_group,
     listed_customers,
     visited,
@@ -77,8 +79,13 @@ class CustomerFilter(django_filters.FilterSet):
         fields = ("q", "segment", *QUICK_FACTS)
         form = FilterForm
 
+    @cached_property
+    def sums(self) -> Sums:
+        """Whether the sums of visits hold for this page."""
+        return Sums()
+
     def by_text(self, customers: QuerySet[Customer], _name: str, text: str) -> QuerySet[Customer]:
-        return called(customers, text)
+        return called(customers, text) if self.data.get("sort") else called_by_match(customers, text)
 
     def by_group(self, customers: QuerySet[Customer], _name: str, group: str) -> QuerySet[Customer]:
         return in_group(customers, group)
@@ -95,7 +102,7 @@ class CustomerFilter(django_filters.FilterSet):
 
     def by_segment(self, customers: QuerySet[Customer], _name: str, segment: Segment) -> QuerySet[Customer]:
         try:
-            return narrowed(customers, segment.definition)
+            return narrowed(customers, segment.definition, by_sums=reads_sums(segment.definition) and self.sums.hold)
         except Refused:  # a fact or a value of it is gone: the list of segments says which
             return customers.none()
 
@@ -115,6 +122,11 @@ class CustomerTable(tables.Table):
     consent = tables.Column(accessor="pk", verbose_name=_("Offers by email"), orderable=False)
 
     caption = _("Customers")
+
+    def __init__(self, *args: Any, sums: Sums, **kwargs: Any) -> None:
+        self.sums = sums
+        self.counted: int | None = None
+        super().__init__(*args, **kwargs)
 
     @cached_property
     def ranks(self) -> dict[str, int]:
@@ -161,16 +173,20 @@ class CustomerTable(tables.Table):
         return str(_("Yes")) if self.facts[record.pk].agreed else str(_("No"))
 
     def order_score(self, customers: QuerySet[Customer], is_descending: bool) -> tuple[QuerySet[Customer], bool]:
-        scored = customers.filter(classification__score__isnull=False)
-        if scored.order_by()[: MOST_COUNTED + 1].count() > MOST_COUNTED:
-            # The pages end before those without a score begin, so that the index of scores can be followed.
-            score = "-classification__score" if is_descending else "classification__score"
-            return scored.order_by(score, "sort_name", "pk"), True
-        return customers.order_by(_nulls_last("classification__score", is_descending), "sort_name", "pk"), True
+        return self._ordered(customers, "classification__score", is_descending, "sort_name", "pk"), True
 
     def order_last_visit(self, customers: QuerySet[Customer], is_descending: bool) -> tuple[QuerySet[Customer], bool]:
-        customers = with_last_visit(customers)
-        return customers.order_by(_nulls_last("last_visit_on", is_descending), "sort_name", "pk"), True
+        if self.sums.hold:
+            return self._ordered(customers, "visit_sums__last_visit_on", is_descending, "pk"), True
+        return with_last_visit(customers).order_by(_nulls_last("last_visit_on", is_descending), "pk"), True
+
+    def _ordered(self, customers: QuerySet[Customer], name: str, is_descending: bool, *then: str) -> QuerySet[Customer]:
+        having_one = customers.filter(**{f"{name}__isnull": False})
+        if not pages_hold(counted := bounded_count(having_one)):
+            # The pages end before those without it begin, so that its index can be followed.
+            self.counted = counted
+            return having_one.order_by(f"-{name}" if is_descending else name, *then)
+        return customers.order_by(_nulls_last(name, is_descending), *then)
 
 
 def _found(request: HttpRequest) -> tuple[CustomerFilter, FactsForm, QuerySet[Customer]]:
@@ -178,7 +194,8 @@ def _found(request: HttpRequest) -> tuple[CustomerFilter, FactsForm, QuerySet[Cu
     above = CustomerFilter(request.GET, queryset=listed_customers(person(request)), request=request)
     below = FactsForm(request.GET, user=person(request), leave_out=QUICK_FACTS)
     below.is_valid()
-    return above, below, narrowed(above.qs, below.definition())
+    definition = below.definition()
+    return above, below, narrowed(above.qs, definition, by_sums=reads_sums(definition) and above.sums.hold)
 
 
 @require_safe
@@ -188,7 +205,9 @@ def customers(request: HttpRequest) -> HttpResponse:
     above, below, found = _found(request)
     is_narrowed = any(request.GET.get(name) for name in (*CustomerFilter.get_filters(), *below.fields))
     table = CustomerTable(
-        found, empty_text=None if is_narrowed else _("No customers yet. Add the first one, or import a file.")
+        found,
+        sums=above.sums,
+        empty_text=None if is_narrowed else _("No customers yet. Add the first one, or import a file."),
     )
     show_page(request, table)
     context = {

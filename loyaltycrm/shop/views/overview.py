@@ -20,6 +20,7 @@ from loyaltycrm.core.permissions import Permission, permission
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.charts import Sparkline, group_bubbles, sparkline
 from loyaltycrm.lib.exports import csv_response
+from loyaltycrm.shop.actions.overview import groups_and_plane, sales_of
 from loyaltycrm.shop.queries import overview as figures
 
 DEFAULT_DAYS = 30
@@ -72,8 +73,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     stores, chosen = _stores(request, user)
     period = figures.Period.ending_yesterday(_days(request), figures.today())
     shown = _figures(request, user, period, [store.pk for store in chosen])
-    groups = figures.groups_since(period.before.last)
-    plane = figures.plane()
+    groups, plane = groups_and_plane(period.before.last)
     chart = group_bubbles(
         plane.counts,
         columns=plane.columns,
@@ -113,7 +113,7 @@ def overview_export(request: HttpRequest) -> StreamingHttpResponse:
     ]
     rows += [
         [group.label, group.count, group.before, str(_("Customers in the group"))]
-        for group in figures.groups_since(period.before.last)
+        for group in groups_and_plane(period.before.last)[0]
     ]
     header = [
         _("Figure"),
@@ -137,8 +137,7 @@ def _stores(request: HttpRequest, user: User) -> tuple[list[Store], list[Store]]
 
 
 def _figures(request: HttpRequest, user: User, period: figures.Period, store_ids: list[int]) -> list[Figure]:
-    now, then = figures.sales_in(period, store_ids)
-    course = figures.course_of(period, store_ids)
+    now, then, course = sales_of(period, store_ids)
     currency = company_of(request).currency
     owed, owed_then = figures.points_owed(period.last), figures.points_owed(period.before.last)
     complaints = figures.open_complaints(user)

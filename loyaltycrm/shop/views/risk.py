@@ -22,14 +22,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_safe
 
+from customers.actions.visit_sums import Sums
 from customers.models import Customer, Group
-from customers.risk import at_risk_factor, late_by
+from customers.risk import at_risk_factor
 from loyaltycrm.core.access import asks_password_again, person
 from loyaltycrm.core.actions.exports import record_export
 from loyaltycrm.core.forms import AmountField, FilterForm
 from loyaltycrm.core.models import Company, Store
 from loyaltycrm.core.permissions import Permission, permission
-from loyaltycrm.core.tables import NUMBER, show_page
+from loyaltycrm.core.tables import NUMBER, bounded_count, pages_hold, show_page
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.exports import csv_response
 from loyaltycrm.shop.queries.customers import in_group, visited
@@ -80,8 +81,8 @@ class RiskFilter(django_filters.FilterSet):
     def by_store(self, customers: QuerySet[Customer], _name: str, store: Store) -> QuerySet[Customer]:
         return visited(customers, store)
 
-    def by_lateness(self, customers: QuerySet[Customer], _name: str, times: str) -> QuerySet[Customer]:
-        return customers.filter(late_by(Decimal(times), Company.current().today()))
+    def by_lateness(self, customers: QuerySet[Customer], _name: str, _times: str) -> QuerySet[Customer]:
+        return customers  # `_found` asked for them: two conditions on one time, and the planner takes few to be left
 
     def by_consent(self, customers: QuerySet[Customer], _name: str, answer: str) -> QuerySet[Customer]:
         return customers.filter(Q(agreed=answer == "yes"))
@@ -101,6 +102,7 @@ class RiskTable(tables.Table):
     step = tables.Column(accessor="pk", verbose_name=_lazy("What to do"), orderable=False)
 
     caption = _lazy("Customers at risk")
+    counted: int | None = None
 
     class Meta:
         order_by = "-value"
@@ -141,12 +143,21 @@ class RiskTable(tables.Table):
 
     def order_value(self, customers: QuerySet[Customer], is_descending: bool) -> tuple[QuerySet[Customer], bool]:
         expected = F("value__spend_12_months_cents")
+        valued = customers.filter(value__isnull=False)
+        if not pages_hold(counted := bounded_count(valued)):
+            # The pages end before those without a value begin, so that the index of values can be followed.
+            self.counted = counted
+            return valued.order_by(
+                expected.desc() if is_descending else expected.asc(), F("lateness").desc(), "pk"
+            ), True
         first: OrderBy = expected.desc(nulls_last=True) if is_descending else expected.asc(nulls_last=True)
         return customers.order_by(first, F("lateness").desc(), "pk"), True
 
 
 def _found(request: HttpRequest) -> RiskFilter:
-    people = slipping_customers(person(request), Company.current().today())
+    asked = request.GET.get("late", "")
+    times = Decimal(asked) if asked in dict(_times()) else None
+    people = slipping_customers(person(request), Company.current().today(), times=times, by_sums=Sums().hold)
     return RiskFilter(request.GET, queryset=people, request=request)
 
 

@@ -1,0 +1,18 @@
+from django.db import models
+
+
+class KeptAnswer(models.Model):
+    """An answer that takes long to find, with what tells whether it still holds.
+
+    `changes` are counts of what was recorded from `since` on, as they were before the answer was looked for; the answer
+    holds while they are the same (`loyaltycrm.core.actions.kept_answers`).
+    """
+
+    key = models.CharField(max_length=200, unique=True)
+    answer = models.JSONField()
+    since = models.DateTimeField()
+    changes = models.JSONField()
+    kept_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.key
