@@ -30,8 +30,9 @@ from customers.models import (
     Purpose,
     SuppressedAddress,
     UnsubscribeToken,
+    Visit,
 )
-from loyaltycrm.core.models import Company, User
+from loyaltycrm.core.models import Company, Store, User
 from loyaltycrm.lib.contacts import shown_card
 from loyaltycrm.lib.tokens import hash_token
 
@@ -81,6 +82,14 @@ def found_profile(user: User, pk: int) -> Customer:
     Raises `Http404` for one that there is not.
     """
     return get_object_or_404(Customer.objects.for_staff(user), pk=pk).current
+
+
+def all_visits_seen(customer: Customer, user: User) -> bool:
+    """Whether each visit of this customer was in a store this person works in."""
+    if user.sees_all_stores:
+        return True
+    own = Store.objects.for_staff(user).values("id")
+    return not Visit.objects.filter(customer=customer).exclude(store__in=own).exists()
 
 
 def standing_merges(customer: Customer) -> list[Merge]:

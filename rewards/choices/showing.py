@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from customers.models import Customer, Product, Visit
-from loyaltycrm.core.models import Company, Store, User
+from customers.models import Customer, Product
+from customers.queries import all_visits_seen
+from loyaltycrm.core.models import Company, User
 from rewards.choices import Option
 from rewards.choices.goods import usual_good
 from rewards.models import OWN, ChosenBenefit, OwnProduct
@@ -33,7 +34,7 @@ def shown_to(customer: Customer | None, option: Option, *, user: User) -> ShownO
     """This choice as the customer would get it, as far as this person may know of it. Changes nothing."""
     if not option.needs_product:
         return ShownOption(option.number)
-    known = _known(customer, option.own_product) if customer and _all_visits_seen(customer, user) else None
+    known = _known(customer, option.own_product) if customer and all_visits_seen(customer, user) else None
     if known is not None:
         return ShownOption(option.number, known[0], reasons=known[1])
     example = Product.objects.exclude(name="").order_by("-pk").first()
@@ -55,10 +56,3 @@ def _known(customer: Customer, own: str) -> tuple[str, tuple[dict[str, Any], ...
     if newest is None or newest.product is None:
         return None
     return newest.product.name, tuple(reason for reason in newest.reasons if reason["kind"] == own)
-
-
-def _all_visits_seen(customer: Customer, user: User) -> bool:
-    if user.sees_all_stores:
-        return True
-    own = Store.objects.for_staff(user).values("id")
-    return not Visit.objects.filter(customer=customer).exclude(store__in=own).exists()

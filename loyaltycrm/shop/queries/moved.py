@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from customers.models import Customer, Visit
+from customers.models import Customer
+from customers.queries import all_visits_seen
 from feedback.models import Ticket
 from loyaltycrm.core.models import Company, Store, User
 from loyaltycrm.lib.translated import pick
@@ -41,10 +42,8 @@ def is_all_seen(customer: Customer, user: User) -> bool:
     """Whether whatever this customer did lies in stores this person works in."""
     if user.sees_all_stores:
         return True
-    own = Store.objects.for_staff(user).values("id")
-    visits = Visit.objects.filter(customer=customer).exclude(store__in=own)
-    tickets = Ticket.objects.filter(customer=customer).exclude(store__in=own)
-    return not visits.exists() and not tickets.exists()
+    elsewhere = Ticket.objects.filter(customer=customer).exclude(store__in=Store.objects.for_staff(user).values("id"))
+    return all_visits_seen(customer, user) and not elsewhere.exists()
 
 
 def moved_of(customer: Customer, *, is_whole: bool) -> MovedShown | None:
