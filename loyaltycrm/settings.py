@@ -129,13 +129,14 @@ DATABASES = {
 }
 if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise ImproperlyConfigured("Set DATABASE_URL to a PostgreSQL database (postgres://…); no other kind works.")
+DATABASES["default"]["ENGINE"] = "loyaltycrm.lib.postgresql"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 TEST_NON_SERIALIZED_APPS: list[str] = []
 
 REDIS_URL: str = env.str("REDIS_URL", "redis://127.0.0.1:6379/0")
 CACHES = {
     "default": {
-        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "BACKEND": "loyaltycrm.lib.redis_cache.RedisCache",
         "LOCATION": REDIS_URL,
         "OPTIONS": {"socket_timeout": 1, "socket_connect_timeout": 1},
     }

@@ -4,13 +4,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from allauth.mfa.utils import is_mfa_enabled
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.cache import patch_vary_headers
@@ -18,9 +19,10 @@ from django.utils.translation import gettext as _
 from django_structlog.middlewares import RequestMiddleware
 
 from loyaltycrm.core.context import company_of
+from loyaltycrm.core.idle import OF_THE_TILL
 from loyaltycrm.core.models import Role
 from loyaltycrm.core.permissions import Permission, allowed, declaration, granted_by_pin
-from loyaltycrm.core.tills import is_by_pin
+from loyaltycrm.core.tills import COOKIE, is_by_pin
 from loyaltycrm.lib.logs import without_secrets
 
 Next = Callable[[HttpRequest], HttpResponseBase]
@@ -88,6 +90,9 @@ class PermissionMiddleware:
         if isinstance(declared, Permission):
             user = request.user
             if not user.is_authenticated:
+                # A till is opened with a PIN; a browser that is no till any more goes from there to the login.
+                if declared in OF_THE_TILL and COOKIE in request.COOKIES:
+                    return redirect("shop:till_lock")
                 return redirect_to_login(request.get_full_path())
             if not allowed(user, declared):
                 raise PermissionDenied
@@ -122,7 +127,17 @@ class SecondFactorMiddleware:
 
 
 class LogMiddleware(RequestMiddleware):
-    """One line per request, without the token of a page that is opened by one."""
+    """One line per request, without the token of a page that is opened by one.
+
+    Where no proxy stands before us, headers that name another address are whoever asks' own words.
+    """
+
+    @classmethod
+    def bind_ip(cls, request: HttpRequest) -> None:
+        if settings.BEHIND_PROXY:
+            super().bind_ip(request)
+        else:
+            structlog.contextvars.bind_contextvars(ip=request.META.get("REMOTE_ADDR"))
 
     @staticmethod
     def format_request(request: HttpRequest) -> str:

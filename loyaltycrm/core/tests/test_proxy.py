@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import pytest
+import structlog
 from django.conf import settings as site_settings
 from django.test import Client
 from pytest_django import Settings
@@ -61,3 +62,15 @@ def test_one_who_guesses_behind_the_proxy_does_not_lock_out_the_others(settings:
         assert not enters("1.2.3.4, 203.0.113.9", f"guess{number}@example.com", "wrong")
     assert not enters("198.51.100.7, 203.0.113.9", liga.email, PASSWORD)
     assert enters("198.51.100.7", liga.email, PASSWORD)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("behind", "told"), [(True, "203.0.113.7"), (False, "127.0.0.1")])
+def test_the_log_believes_a_proxy_and_nobody_else_about_an_address(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, behind: bool, told: str
+) -> None:
+    settings.BEHIND_PROXY = behind
+    said: dict[str, object] = {}
+    monkeypatch.setattr(structlog.contextvars, "bind_contextvars", said.update)
+    Client(headers={"X-Forwarded-For": "203.0.113.7"}).get("/accounts/login/")
+    assert said["ip"] == told
