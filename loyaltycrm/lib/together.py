@@ -20,7 +20,8 @@ from loyaltycrm.lib.asking import rows_of
 # as the rest of an award in Python. Should psycopg name these otherwise one day, we are only slower.
 _queries.MAX_CACHED_STATEMENT_LENGTH = 16_384
 _queries.MAX_CACHED_STATEMENT_PARAMS = 200
-_IN_ISO: Final = methodcaller("isoformat")
+# Rows are flat: nothing in them can hold itself.
+_JSON: Final = json.JSONEncoder(check_circular=False, separators=(",", ":"), default=methodcaller("isoformat"))
 
 
 class Part(NamedTuple):
@@ -67,15 +68,16 @@ def rows_part(name: str, statement: str, columns: str, rows: Sequence[Mapping[st
     """A part about rows: `{rows}` in its statement stands for them as a table called `given`.
 
     `columns` are their names and types. One row is sent value by value, which is quick; any other number as one JSON
-    array, so that the statement stays the same and prepared. What is None of the one row is no value but a NULL in the
-    statement.
+    array, so that the statement stays the same and prepared. What is None is not sent: of the one row it is a NULL in
+    the statement, of others a key that is missing.
     """
     if len(rows) == 1:
         known = {column: value for column, value in rows[0].items() if value is not None}
         values = {f"{name}_{column}": as_text(value) for column, value in known.items()}
         return Part(name, _about_one_row(name, statement, columns, frozenset(known)), values, answer)
     several = f"jsonb_to_recordset(%({name}_rows)s::jsonb) AS given({columns})"
-    return Part(name, statement.replace("{rows}", several), {f"{name}_rows": json.dumps(rows, default=_IN_ISO)}, answer)
+    sent = [{column: value for column, value in row.items() if value is not None} for row in rows]
+    return Part(name, statement.replace("{rows}", several), {f"{name}_rows": _JSON.encode(sent)}, answer)
 
 
 @cache

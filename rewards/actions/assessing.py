@@ -70,6 +70,10 @@ class Assessor:
         budgeted = [rule.key for rule in rules if rule.budget_points is not None]
         return replace(basket, cap_room=room, budget_room=self._budgets.room(programme, budgeted))
 
+    def suppose_member(self, customer_id: int, day: date) -> None:
+        """Judge as if a membership of the customer held on this day."""
+        self._known[customer_id].memberships.append((day, day))
+
     def before(self, event: Event, state: AccountState) -> Event:
         """The event as it is to be applied."""
         if not isinstance(event, Sold):

@@ -22,7 +22,16 @@ from rewards.ledger.merges import is_of, load_moved, load_settlements
 from rewards.ledger.moving import Merged, Unmerged, merge_accounts, undo_merge
 from rewards.ledger.partners import EarnedAtPartner, GaveBackAtPartner, TookBackAtPartner, UsedAtPartner
 from rewards.ledger.plain import assumed, plain_sale_parts
-from rewards.ledger.replay import BelowMinimum, NotAllowed, NotAStep, NotEnoughPoints, Replayed, replay, sweep
+from rewards.ledger.replay import (
+    BelowMinimum,
+    NotAllowed,
+    NotAStep,
+    NotEnoughPoints,
+    Replayed,
+    check_at_rate,
+    replay,
+    sweep,
+)
 from rewards.ledger.state import AccountState, Entry
 from rewards.ledger.store import (
     AccountClosed,
@@ -68,6 +77,7 @@ __all__ = [
     "UsedAtPartner",
     "UsedPoints",
     "assumed",
+    "check_at_rate",
     "in_order",
     "is_of",
     "load_moved",

@@ -36,6 +36,7 @@ from rewards.ledger.steps import (
 from rewards.models import AccountKind, PostingKind
 from rewards.models.posting import LARGEST_POSTING_POINTS
 from rewards.programme import Programmes
+from rewards.programme.schema import Redemption
 
 
 class NotAllowed(Exception):
@@ -114,8 +115,10 @@ def replay(
 def _concerned(event: Event, state: AccountState) -> Iterable[AccountState]:
     """The account, and those of others who used points on the visit of the event, or whose points it undoes."""
     visit = state.visits.get(getattr(event, "visit", None))
-    spenders = [state.spender_of(spent) for spent in visit.spent] if visit else []
-    owners = [owner for owner, _entry in visit.moved.get(getattr(event, "origin", ""), [])] if visit else []
+    if visit is None:
+        return (state,)
+    spenders = [state.spender_of(spent) for spent in visit.spent]
+    owners = [owner for owner, _entry in visit.moved.get(getattr(event, "origin", ""), [])]
     return {one.account_id: one for one in (state, *spenders, *owners)}.values()
 
 
@@ -195,14 +198,20 @@ def _gave_goodwill(event: GaveGoodwill, state: AccountState, programmes: Program
     return [entry]
 
 
+def check_at_rate(points: int, redemption: Redemption) -> None:
+    """Raise `NotAStep` or `BelowMinimum` for points that the terms do not let be used as money off."""
+    if points <= 0 or points % redemption.points:
+        raise NotAStep(points, redemption.points)
+    if points < redemption.minimum_points:
+        raise BelowMinimum(points, redemption.minimum_points)
+
+
 @apply.register
 def _used_points(event: UsedPoints, state: AccountState, programmes: Programmes) -> list[Entry]:
     programme = programmes.at(event.business_date)
     redemption = programme.rules.redemption
-    if event.at_rate and (event.points <= 0 or event.points % redemption.points):
-        raise NotAStep(event.points, redemption.points)
-    if event.at_rate and event.points < redemption.minimum_points:
-        raise BelowMinimum(event.points, redemption.minimum_points)
+    if event.at_rate:
+        check_at_rate(event.points, redemption)
     available = state.available_at(event.occurred_at, event.business_date)
     if event.points > available:
         raise NotEnoughPoints(event.points, available)
