@@ -117,6 +117,11 @@ class Customer(models.Model):
             models.Index(
                 fields=["merged_into"], name="customers_customer_former", condition=Q(merged_into__isnull=False)
             ),
+            models.Index(
+                fields=["id"],
+                name="customers_customer_current",
+                condition=Q(merged_into__isnull=True, erased_at__isnull=True),
+            ),
         ]
 
     def __str__(self) -> str:

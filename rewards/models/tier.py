@@ -18,6 +18,9 @@ class TierStanding(models.Model):
     next_review_on = models.DateField(null=True, db_index=True)
     reviewed_on = models.DateField()
 
+    class Meta:
+        indexes = [models.Index(fields=["tier", "customer"], name="rewards_standing_of_tier")]
+
     def __str__(self) -> str:
         return f"{self.customer_id}: {self.tier}"
 

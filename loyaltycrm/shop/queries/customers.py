@@ -82,7 +82,7 @@ def called_by_match(customers: QuerySet[Customer], text: str) -> QuerySet[Custom
     begins = Q(terms__term__gte=first, terms__term__lte=last)
     earlier = SearchTerm.objects.filter(customer=OuterRef("pk"), term__gte=first, term__lt=OuterRef("match__term"))
     found = customers.annotate(match=FilteredRelation("terms", condition=begins)).filter(
-        ~Exists(earlier), match__isnull=False
+        ~Exists(earlier), match__term__isnull=False
     )
     if others:
         condition, parameters = search.term_conditions(others, "customers_customer.id")
