@@ -73,19 +73,20 @@ class Shop:
     till: User
 
 
-def fill(customers: int, visits: int, *, worth: int = 1) -> Shop:
-    """A shop with three stores, a till, and so many customers with so many visits each, `worth` times the points."""
+def fill(customers: int, visits: int, *, worth: int = 1, earns: bool = True) -> Shop:
+    """A shop with three stores, a till, and so many customers with so many visits each, `worth` times the points; not
+    where the visits are all that is looked at (`earns`): a posting and a lot take longer to make than a visit."""
     company = Company.current()
     stores = [
         Store.objects.create(code=f"B{number}", name=f"Store {number}", time_zone=company.time_zone)
         for number in range(1, _STORES + 1)
     ]
     till = User.objects.create(email="till@example.com", name="Till", role=Role.TILL)
-    add_customers(customers, visits, worth=worth)
+    add_customers(customers, visits, worth=worth, earns=earns)
     return Shop(list(Customer.objects.order_by("id")), stores, till)
 
 
-def add_customers(customers: int, visits: int, *, number_from: int = 0, worth: int = 1) -> None:
+def add_customers(customers: int, visits: int, *, number_from: int = 0, worth: int = 1, earns: bool = True) -> None:
     """Add so many customers, each with so many visits, and bring the planner's figures up to date."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT coalesce(max(id), 0) FROM customers_customer")
@@ -99,8 +100,9 @@ def add_customers(customers: int, visits: int, *, number_from: int = 0, worth: i
         "worth": worth,
         "today": Company.current().today(),
     }
+    points = (_POSTINGS, _LOTS, _BALANCES) if earns else ()
     with connection.cursor() as cursor:
-        for statement in (_CUSTOMERS, _ACCOUNTS, _VISITS, _POSTINGS, _LOTS, _BALANCES, _STANDINGS):
+        for statement in (_CUSTOMERS, _ACCOUNTS, _VISITS, *points, _STANDINGS):
             cursor.execute(statement, values)
     tidy()
 

@@ -38,9 +38,9 @@ _CLASSIFICATIONS: Final = """
                  AS name) g"""
 _TIERS: Final = """
     INSERT INTO rewards_tierstanding (customer_id, tier, qualifying, next_review_on, reviewed_on)
-    SELECT id, CASE WHEN id %% 50 = 0 THEN 'gold' WHEN id %% 9 = 0 THEN 'silver' ELSE 'member' END, 0,
+    SELECT id, CASE WHEN draw %% 50 = 0 THEN 'gold' WHEN draw %% 9 = 0 THEN 'silver' ELSE 'member' END, 0,
         current_date + 200, current_date
-    FROM customers_customer"""
+    FROM customers_customer, LATERAL (SELECT abs(hashint8(id)) AS draw) d"""
 _ACCOUNTS: Final = """
     INSERT INTO rewards_account (kind, customer_id, book_balance, arrears)
     SELECT 'customer', id, 0, 0 FROM customers_customer"""

@@ -12,11 +12,12 @@ from bench.bare import award
 from bench.clients import Clients, Operation
 from bench.place import connect, is_superuser
 from bench.results import Goal, Result, Sizes, row
-from bench.shop import Shop, fill, tidy
+from bench.shop import Shop, add_customers, fill, tidy
+from customers.models import Customer
 from rewards.actions.earning import record_visit
 
-# Small sums: however quick the machine, nobody's rise to the next rank.
-NET_CENTS = (100, 400)
+# Small sums: however quick the machine, nobody comes near the next rank, where every sale asks for a review.
+NET_CENTS = (100, 150)
 _DELAY = ("SET commit_delay = 2000", "SET commit_siblings = 0")
 
 
@@ -55,15 +56,21 @@ def by_hand(shop: Shop, number: int, *, statements: int) -> Operation:
 
 @row("award", "Recording a visit with its points, per second")
 def measure(sizes: Sizes) -> Iterator[Result]:
-    """1, 4 and 8 clients against one statement and against six; the goals are those of four clients."""
+    """1, 4 and 8 clients against one statement and against six; the goals are those of four clients.
+
+    Each number of clients has customers of its own, so that none starts with what the one before left.
+    """
     shop = fill(sizes.customers, sizes.visits)
-    sides = {
-        "action": partial(through_the_action, shop),
-        "one": partial(by_hand, shop, statements=1),
-        "six": partial(by_hand, shop, statements=6),
-    }
-    for clients in (1, 4, 8):
-        tidy()
+    for turn, clients in enumerate((1, 4, 8)):
+        if turn:
+            add_customers(sizes.customers, sizes.visits, number_from=turn * sizes.customers)
+            tidy()
+        fresh = Shop(list(Customer.objects.order_by("id"))[-sizes.customers :], shop.stores, shop.till)
+        sides = {
+            "action": partial(through_the_action, fresh),
+            "one": partial(by_hand, fresh, statements=1),
+            "six": partial(by_hand, fresh, statements=6),
+        }
         with Clients(clients, sides, operations=sizes.operations) as pool:
             rates = pool.in_turn(list(sides), seconds=sizes.seconds, rounds=sizes.rounds)
         for side, words, goal in (("one", "one statement", 0.6), ("six", "six statements", 1.0)):

@@ -22,7 +22,7 @@ from customers.models import Customer
 from loyaltycrm.core.models import Company, Role, Store, User
 
 _QUERIES: Final = 400
-_WARM_UP: Final = 10
+_WARM_UP: Final = 200
 _FRAGMENT_GOAL_MS: Final = 20.0
 _PAGE_GOAL_MS: Final = 150.0
 _LISTS: Final = (
@@ -86,7 +86,7 @@ def measure_search(sizes: Sizes) -> Iterator[Result]:
     queries = [people.typed(chance) for _turn in range(sizes.operations or _QUERIES)]
     ours, by_hand, shown = [], [], []
     with connect() as plain:
-        warm_up = queries[:_WARM_UP]
+        warm_up = [people.typed(chance) for _turn in range(min(_WARM_UP, len(queries)))]
         for place, query in enumerate([*warm_up, *queries]):
             forms = sorted((one[0] for one in search.prefixes_of(query)), key=len, reverse=True)
             fragment = _opened(browser, f"{reverse('shop:till_find')}?{urlencode({'q': query})}")
