@@ -23,15 +23,24 @@ class CustomersDiscount:
         return self.terms.of(amount_cents, spent_cents=self.spent_cents)
 
 
-def discount_for(customer: Customer, *, on: date, programmes: Programmes | None = None) -> CustomersDiscount | None:
-    """The volume discount of the version in force on a shop-local day; None where there is none for this customer."""
+def discount_for(
+    customer: Customer | None, *, on: date, programmes: Programmes | None = None, is_member: bool = False
+) -> CustomersDiscount | None:
+    """The volume discount of the version in force on a shop-local day; None where there is none for this customer.
+
+    Without a customer it is that of somebody who has nothing yet. `is_member`: as if a membership held that day.
+    """
     terms = (programmes or load_programmes()).at(on).rules.volume_discount
     if terms is None:
         return None
-    if terms.members_only and not Membership.objects.filter(customer=customer).in_force_on(on).exists():
+    if terms.members_only and not (is_member or _is_member(customer, on)):
         return None
-    if terms.measure.kind == "basket":
+    if terms.measure.kind == "basket" or customer is None:
         return CustomersDiscount(terms)
     first = on - timedelta(days=terms.measure.days - 1)
     by_day = qualifying_by_day([customer.pk], ["net_spend"]).get(customer.pk, {}).get("net_spend", {})
     return CustomersDiscount(terms, sum(cents for day, cents in by_day.items() if first <= day <= on))
+
+
+def _is_member(customer: Customer | None, on: date) -> bool:
+    return customer is not None and Membership.objects.filter(customer=customer).in_force_on(on).exists()

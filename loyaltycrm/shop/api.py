@@ -81,7 +81,7 @@ api = NinjaAPI(
     openapi_url=None,
     parser=StrictParser(),
 )
-use_error_shape(api)
+use_error_shape(api, fields={"receipt_id": "receipt", "amount": "net_cents", "external_id": "number"})
 watch_operations(api)
 api.add_router("/customers", customers)
 api.add_router("/visits", visits)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from customers.actions.visits import is_whole
 from customers.models import Customer
 from loyaltycrm.core.actions import audit
-from loyaltycrm.core.actions.idempotency import once
+from loyaltycrm.core.actions.idempotency import answered, once
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.knobs import value
 from loyaltycrm.core.models import Company, Role, User
@@ -114,14 +114,30 @@ def adjust_points(
     role may move in a day, a reason that does not fit, no note, or more points than are there.
     """
     customer = customer.current
-    content = {"customer": customer.pk, "points": points, "reason": reason.pk, "note": note}
     answer = once(
-        scope=f"adjust points:{by.pk}",
+        scope=_scope(by),
         key=key,
-        content=content,
+        content=_content(customer, points, reason, note),
         produce=lambda: {"adjustment": _ask(customer, points, reason, note.strip(), by).pk},
     )
     return Adjustment.objects.get(pk=answer["adjustment"])
+
+
+def adjusted_before(
+    *, customer: Customer, points: int, reason: AdjustmentReason, note: str, key: str, by: User
+) -> Adjustment | None:
+    """What `adjust_points` with the same arguments did already; None where it was not asked yet."""
+    content = _content(customer.current, points, reason, note)
+    answer = answered(scope=_scope(by), key=key, content=content)
+    return Adjustment.objects.get(pk=answer["adjustment"]) if answer else None
+
+
+def _scope(by: User) -> str:
+    return f"adjust points:{by.pk}"
+
+
+def _content(customer: Customer, points: int, reason: AdjustmentReason, note: str) -> dict[str, Any]:
+    return {"customer": customer.pk, "points": points, "reason": reason.pk, "note": note}
 
 
 def _ask(customer: Customer, points: int, reason: AdjustmentReason, note: str, by: User) -> Adjustment:
@@ -208,15 +224,20 @@ def approve_adjustment(*, adjustment: Adjustment, by: User) -> Adjustment:
         return adjustment
     if adjustment.status == AdjustmentStatus.DECLINED:
         raise Refused(_("This was declined already. Ask for it again if it is still needed."))
-    refuse_own_account(by=by, customer_id=adjustment.customer_id)
-    adjustment.is_own_confirmation = check_second_person(
-        asked_by=adjustment.asked_by, asked_at=adjustment.asked_at, by=by, needed=Permission.APPROVE
-    )
+    adjustment.is_own_confirmation = check_approver(adjustment, by=by)
     _post(adjustment, by=by, now=timezone.now())
     facts = {**_facts(adjustment), "own_confirmation": adjustment.is_own_confirmation}
     audit.record("approve adjustment", adjustment, by=by, data=facts)
     crash_point("adjust.recorded")
     return adjustment
+
+
+def check_approver(adjustment: Adjustment, *, by: User) -> bool:
+    """Refuse (`Refused`) unless this person may approve it now; return whether they confirm alone what they asked."""
+    refuse_own_account(by=by, customer_id=adjustment.customer_id)
+    return check_second_person(
+        asked_by=adjustment.asked_by, asked_at=adjustment.asked_at, by=by, needed=Permission.APPROVE
+    )
 
 
 @atomic_with_retry

@@ -55,8 +55,8 @@ def move_visit(*, visit: Visit, customer: Customer, by: User | None) -> VisitOut
         raise Refused(_("This visit is this customer’s already. Choose another customer."))
     if timezone.now() > undo_ends_at(visit):
         raise Refused(_("The time to change this visit is over. Ask a manager for a correction."))
-    if any(use.changed_visit for use in visit.redemptions.filter(undone_at__isnull=True)):
-        raise Refused(_("A code was used on this visit. Undo it and save it again for the right customer."))
+    if why := why_it_stays(visit):
+        raise Refused(why)
     if visit.refunds.exists():
         raise Refused(_("Money was given back on this visit. Ask a manager for a correction."))
     refuse_own_account(by=by, customer_id=customer.pk)
@@ -132,6 +132,16 @@ def may_be_claimed(visit: Visit) -> bool:
     if visit.customer_id is not None or visit.voided_at is not None:
         return False
     return visit.store.business_date() - visit.business_date <= timedelta(days=int(value(CLAIM_DAYS)))
+
+
+def why_it_stays(visit: Visit) -> str:
+    """Why a visit on which codes or points were used is not given to somebody else; blank where nothing was."""
+    uses = list(visit.redemptions.filter(undone_at__isnull=True))
+    if any(use.changed_visit for use in uses):
+        return _("A code was used on this visit. Undo it and save it again for the right customer.")
+    if any(use.paid_visit for use in uses):
+        return _("Points paid a part of this visit. Undo it and save it again for the right customer.")
+    return ""
 
 
 def _standing(store: Store, receipt_id: str) -> Visit | None:

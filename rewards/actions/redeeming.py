@@ -93,13 +93,13 @@ def use_reward(
     longer offered or the points do not suffice, `Conflict` when the key was used for something else.
     """
     customer = customer.current
-    visit = _locked(visit)
+    visit = locked_visit(visit)
     account = open_account(customer.pk)
-    if known := _known(reference):
+    if known := known_use(reference):
         if (known.customer_id, known.reward_id) != (customer.pk, reward.pk):
             raise Conflict(_("This form was already used for something else. Open the page again."))
         return Used(known, is_new=False)
-    _check_visit(visit, customer)
+    check_visit(visit, customer)
     if not reward.is_active:
         raise Refused(_("This reward is no longer offered."))
     now = timezone.now()
@@ -171,7 +171,7 @@ def _write_together(
     redemption.posting_id = dict(answers["entry"])[redemption.reference]
 
 
-def _locked(visit: Visit | None) -> Visit | None:
+def locked_visit(visit: Visit | None) -> Visit | None:
     """The visit as it is now, held so that nobody takes it back meanwhile: visits are locked before accounts."""
     return None if visit is None else Visit.objects.select_for_update(of=("self",), no_key=True).get(pk=visit.pk)
 
@@ -181,7 +181,8 @@ def _hold(customer: Customer) -> None:
     Customer.objects.select_for_update(no_key=True).get(pk=customer.pk)
 
 
-def _check_visit(visit: Visit | None, customer: Customer) -> None:
+def check_visit(visit: Visit | None, customer: Customer) -> None:
+    """Raise `Refused` for a visit that was undone or is another customer's."""
     if visit is None:
         return
     if visit.voided_at is not None:
@@ -223,14 +224,14 @@ def use_code(
     nothing on this amount, one more than a visit may have, or one that gives points (`use_on_visit` does that).
     """
     customer = customer.current
-    visit = _locked(visit)
+    visit = locked_visit(visit)
     _hold(customer)
     voucher = code_named(code, is_locked=True)
-    if known := _known(reference):
+    if known := known_use(reference):
         return Used(_same(known, voucher), is_new=False)
     now = timezone.now()
     day = store.business_date(now)
-    _check_visit(visit, customer)
+    check_visit(visit, customer)
     refuse_unusable(voucher, customer, day=day)
     if visit is not None:
         refuse_too_many(1 + visit.redemptions.filter(voucher__isnull=False, points=0, undone_at__isnull=True).count())
@@ -349,7 +350,8 @@ def _same(known: Redemption, voucher: Voucher) -> Redemption:
     return known
 
 
-def _known(reference: str) -> Redemption | None:
+def known_use(reference: str) -> Redemption | None:
+    """The use that this reference had already."""
     # By hand: nearly always there is none, and the till waits for the answer.
     known = rows_of("SELECT id FROM rewards_redemption WHERE reference = %s", [f"redemption:{reference}"])
     return Redemption.objects.get(pk=known[0][0]) if known else None

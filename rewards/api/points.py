@@ -16,9 +16,11 @@ from loyaltycrm.core.api.errors import ApiError
 from loyaltycrm.core.api.keys import TillKey, key_of
 from loyaltycrm.core.api.strict import Body, Number
 from loyaltycrm.core.models import Scope
+from rewards.actions.money_off import use_as_money
 from rewards.actions.redeeming import use_reward
 from rewards.actions.undoing_redemptions import undo_redemption
 from rewards.api.benefits import BenefitAnswer, benefit_told
+from rewards.api.visits import visit_of
 from rewards.models import Lot, Redemption, Reward
 from rewards.queries import balance_of, tier_of
 
@@ -70,10 +72,18 @@ class RewardsAnswer(BaseModel):
 
 
 class RedeemBody(Body):
-    """A reward got for points now."""
+    """A reward got for points now, or points as money off: one of the two."""
 
     customer: Number
-    reward: Annotated[str, StringConstraints(min_length=1, max_length=50)] = Field(description="Its key.")
+    reward: Annotated[str, StringConstraints(min_length=1, max_length=50)] | None = Field(
+        default=None, description="Its key."
+    )
+    points: Annotated[int, Field(ge=1, le=2**53)] | None = Field(
+        default=None, description="As money off at the rate of the programme, in its steps."
+    )
+    receipt: Number | None = Field(
+        default=None, description="With `points`: the visit of your store of which they paid a part."
+    )
 
 
 class UndoBody(Body):
@@ -139,11 +149,21 @@ def rewards(request: HttpRequest) -> RewardsAnswer:
     summary="Use points on a reward",
 )  # fmt: skip
 def redeem(request: HttpRequest, body: RedeemBody) -> HttpResponse:
-    """Spends the points and hands the reward over in one step; what is worked out from a visit comes as a code."""
+    """Spends the points and hands the reward over in one step; what is worked out from a visit comes as a code.
+
+    With `points` it is money off: `value_cents` says how much. They come back with refunds of the `receipt`.
+    """
     store = key_of(request).store
 
     def use(reference: str) -> RedemptionAnswer:
         customer = customer_named(body.customer)
+        if body.points is not None:
+            visit = visit_of(store, body.receipt) if body.receipt else None
+            return _shown(
+                use_as_money(
+                    customer=customer, points=body.points, store=store, reference=reference, visit=visit, by=None
+                ).redemption
+            )
         reward = Reward.objects.filter(key=body.reward).first()
         if reward is None:
             raise ApiError(404, "reward_unknown", _("This reward is not known. Check its key."), field="reward")
@@ -151,6 +171,8 @@ def redeem(request: HttpRequest, body: RedeemBody) -> HttpResponse:
             use_reward(customer=customer, reward=reward, store=store, reference=reference, by=None).redemption
         )
 
+    if (body.reward is None) == (body.points is None) or (body.receipt and body.points is None):
+        raise ApiError(422, "invalid", field="reward" if body.reward is None else "points")
     return once_per_key(request, body, use, status=201)
 
 

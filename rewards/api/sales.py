@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Annotated, Literal
 
 from django.utils.translation import gettext as _
-from pydantic import Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from customers.actions.visit_lines import ReceiptLine
 from customers.models import Customer, VisitChannel
@@ -17,6 +17,7 @@ from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import ApiKey, KeyKind, Store
 from rewards.actions.codes import NO_CODES, CodesOnSale, codes_for, sale_of, spread
 from rewards.actions.earning import Details
+from rewards.models import Partner
 from rewards.programme import BasketLine
 
 MOST_LINES = 200
@@ -69,6 +70,9 @@ class SaleBody(Body):
     lines: list[LineBody] = Field(default=[], max_length=MOST_LINES)
     paid_with_points_cents: Cents = 0
     tax_cents: Cents | None = None
+    partner: Annotated[str, StringConstraints(max_length=20)] = Field(
+        default="", description="The code of the partner at which it was bought, for rules that ask for it."
+    )
     codes: list[Code] = Field(default=[], max_length=20, description="Codes of the customer to use with the visit.")
     item_cents: Cents | None = Field(
         default=None, description="The price of the item that a code is for, where no lines are sent."
@@ -79,10 +83,13 @@ class SaleBody(Body):
         """What there was to pay before the codes."""
         return self.net_cents
 
-    def check_lines(self) -> None:
-        """Raise `ApiError` for lines that do not add up."""
+    def check(self) -> None:
+        """Raise `ApiError` for lines that do not add up and for a partner that there is not."""
         if self.lines and sum(line.net_cents for line in self.lines) != self.before_codes_cents:
             raise ApiError(422, "lines_do_not_add_up", _("The lines do not add up to what was paid."), field="lines")
+        if self.partner and not Partner.objects.filter(code__iexact=self.partner).exists():
+            words = _("There is no partner with the code %(code)s. Add it first: Reports, Partners.")
+            raise ApiError(422, "invalid", words % {"code": self.partner}, field="partner")
 
     def paid_lines(self, off_cents: int) -> list[ReceiptLine]:
         """The lines as they stand on the receipt when codes took `off_cents` off the whole of it."""
@@ -99,6 +106,7 @@ class SaleBody(Body):
             lines=tuple(line.for_rules(kept.net_cents) for line, kept in zip(self.lines, paid, strict=True)),
             paid_with_points_cents=self.paid_with_points_cents,
             tax_cents=self.tax_cents,
+            partner=self.partner,
             extra=codes.extra,
         )
 
@@ -112,7 +120,11 @@ class SaleBody(Body):
         sale = sale_of(
             store=store, amount_cents=self.before_codes_cents, day=day, lines=lines, item_cents=self.item_cents
         )
-        return codes_for(self.codes, customer=customer, sale=sale)
+        try:
+            return codes_for(self.codes, customer=customer, sale=sale)
+        except Refused as refusal:
+            refusal.field = "codes" if refusal.field == "code" else refusal.field
+            raise
 
     def channel_of(self, key: ApiKey) -> str:
         """The channel that was sent, else that of the key."""
@@ -150,3 +162,35 @@ class VisitBody(SaleBody):
             words = _("The codes take off %(cents)s cents here. Send that in codes_off_cents and in discount_cents.")
             raise ApiError(422, "codes_differ", words % {"cents": codes.off_cents}, field="codes_off_cents")
         return codes
+
+
+class AddendAnswer(BaseModel):
+    """One reason for points; `rule` is its key in the programme, null where the rules are not known any more."""
+
+    rule: str | None
+    points: int
+
+
+class CodeAnswer(BaseModel):
+    """What a code takes off a sale; what it gives in points is among the addends."""
+
+    code: str
+    name: str
+    off_cents: int
+
+
+class PreviewAnswer(BaseModel):
+    """What recording such a sale now would do. Nothing was changed."""
+
+    to_pay_cents: int
+    volume_discount_cents: int = Field(
+        description="What the programme's volume discount takes off this amount. It is not taken off here: do so, "
+        "ask again with what is left, and send it in `discount_cents` of the visit."
+    )
+    codes: list[CodeAnswer]
+    points: int
+    addends: list[AddendAnswer]
+    balance_before: int
+    balance_after: int
+    pending: int = Field(description="Points among them that cannot be used before `opens_on`.")
+    opens_on: date | None

@@ -26,7 +26,16 @@ from rewards.actions.earning import points_earned_by, preview_visit, record_visi
 from rewards.actions.own_account import refuse_own_account
 from rewards.actions.undoing_refunds import undo_refund
 from rewards.actions.voiding import void_visit
-from rewards.api.sales import MOST_LINES, PreviewBody, Quantity, VisitBody
+from rewards.api.sales import (
+    MOST_LINES,
+    AddendAnswer,
+    CodeAnswer,
+    PreviewAnswer,
+    PreviewBody,
+    Quantity,
+    VisitBody,
+)
+from rewards.discounts import discount_for
 from rewards.models import Posting, PostingKind
 from rewards.queries import balance_of
 
@@ -71,34 +80,6 @@ class VoidBody(Body):
 
     receipt: Number
     reason: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-
-
-class AddendAnswer(BaseModel):
-    """One reason for points; `rule` is its key in the programme, null where the rules are not known any more."""
-
-    rule: str | None
-    points: int
-
-
-class CodeAnswer(BaseModel):
-    """What a code takes off a sale; what it gives in points is among the addends."""
-
-    code: str
-    name: str
-    off_cents: int
-
-
-class PreviewAnswer(BaseModel):
-    """What recording such a sale now would do. Nothing was changed."""
-
-    to_pay_cents: int
-    codes: list[CodeAnswer]
-    points: int
-    addends: list[AddendAnswer]
-    balance_before: int
-    balance_after: int
-    pending: int = Field(description="Points among them that cannot be used before `opens_on`.")
-    opens_on: date | None
 
 
 class VisitAnswer(BaseModel):
@@ -168,9 +149,11 @@ class HistoryQuery(BaseModel):
 def preview(request: HttpRequest, body: PreviewBody) -> PreviewAnswer:
     """Changes nothing and needs no Idempotency-Key."""
     customer, store, at = customer_named(body.customer), key_of(request).store, _sensible(body.occurred_at)
-    body.check_lines()
+    body.check()
     codes = body.codes_on(customer, store, store.business_date(at))
     to_pay = body.net_cents - codes.off_cents
+    terms = discount_for(customer, on=store.business_date(at))
+    taken = terms.of(body.net_cents) if terms else None
     found = preview_visit(
         customer=customer,
         store=store,
@@ -182,6 +165,7 @@ def preview(request: HttpRequest, body: PreviewBody) -> PreviewAnswer:
     )
     return PreviewAnswer(
         to_pay_cents=to_pay,
+        volume_discount_cents=taken.cents if taken else 0,
         codes=[
             CodeAnswer(code=one.voucher.code, name=one.voucher.name, off_cents=one.given.off_cents)
             for one in codes.codes
@@ -206,7 +190,7 @@ def record(request: HttpRequest, body: VisitBody) -> HttpResponse:
 
     def save(_reference: str) -> RecordedAnswer:
         customer = customer_named(body.customer) if body.customer else None
-        body.check_lines()
+        body.check()
         known = (
             Visit.objects.filter(store=store, receipt_key=receipt_key(body.receipt)).exists() if body.codes else False
         )

@@ -148,9 +148,14 @@ class Redemption(models.Model):
         """What was used, in the reader's language."""
         if self.voucher is not None:
             return self.voucher.name
-        return self.reward.name if self.reward is not None else ""
+        return self.reward.name if self.reward is not None else str(_("As money off"))
 
     @property
     def changed_visit(self) -> bool:
         """Whether its visit was worked out with it, so that it can only be undone with the visit."""
         return bool(self.off_cents or self.bonus_points)
+
+    @property
+    def paid_visit(self) -> bool:
+        """Whether points of it paid a part of its visit, as money off."""
+        return bool(self.points and self.visit_id and not (self.reward_id or self.voucher_id))

@@ -37,6 +37,8 @@ from rewards.models import Account, AdjustmentReason, Posting, ProgrammeVersion,
 from rewards.tests.rules import SHIPPED
 
 CLIENTS = 32
+# Accounts with all that a long run posts would be more than anybody has, and a merge moves every lot.
+EACH_CUSTOMERS_SERVE = 5_000
 T = TypeVar("T")
 SHORT_LIFE = {"policy": "days_after_earning", "days": 3}
 
@@ -65,10 +67,7 @@ class Crowd:
         self.seed = seed
         self.store = store
         self.managers = managers
-        self.customers: list[Customer] = [
-            create_customer(language="en", joined_on=store.business_date(), external_id=f"X{number}", by=None)
-            for number in range(10)
-        ]
+        self.customers: list[Customer] = []
         self.reward = Reward.objects.create(
             key="r", names={"en": "R"}, points_cost=150, benefit=FreeItem(worth_cents=100)
         )
@@ -82,14 +81,24 @@ class Crowd:
         self.problems: list[BaseException] = []
 
     def run(self, operations: int) -> None:
+        """Ten customers, and ten others after every few thousand operations."""
+        joined_on = self.store.business_date()
+        for begun in range(0, operations, EACH_CUSTOMERS_SERVE):
+            self.customers = [
+                create_customer(language="en", joined_on=joined_on, external_id=f"X{begun + number}", by=None)
+                for number in range(10)
+            ]
+            self._all_at_once(begun, min(EACH_CUSTOMERS_SERVE, operations - begun))
+
+    def _all_at_once(self, begun: int, operations: int) -> None:
         start = threading.Barrier(CLIENTS)
 
         def client(number: int) -> None:
-            chance = random.Random(self.seed * 1000 + number)
+            chance = random.Random(f"{self.seed} {begun} {number}")
             start.wait(timeout=300)
             try:
                 for turn in range(operations // CLIENTS):
-                    self.one(chance, f"{number}-{turn}")
+                    self.one(chance, f"{begun}-{number}-{turn}")
             except Exception as problem:  # noqa: BLE001 - whatever a client meets is what the test is about
                 self.problems.append(problem)
             finally:

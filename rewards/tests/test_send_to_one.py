@@ -47,7 +47,10 @@ def shop() -> None:
 
 def planned(run: Run) -> list[tuple[Customer, str, str]]:
     assert plan_run(run_id=run.pk)
-    return [(one.customer, one.status, one.reason) for one in run.deliveries.select_related("customer")]
+    return [
+        (one.customer, one.status, one.reason)
+        for one in run.deliveries.order_by("customer_id").select_related("customer")
+    ]
 
 
 def refused(offer: Offer, customer: Customer, by: User) -> str:

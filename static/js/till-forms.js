@@ -95,6 +95,7 @@
       for (const button of this.form.querySelectorAll("button[type=submit]")) button.setAttribute("aria-busy", "true");
       const fields = [...new FormData(this.form)];
       this.typedAt ||= Date.now();
+      this.form.dataset.tried = "yes";
       this.keep(fields);
       this.stopper = new AbortController();
       const answer = await send(this.form.action, fields, this.typedAt, this.stopper);
@@ -139,6 +140,7 @@
       clearTimeout(this.timer);
       this.tries = 0;
       this.typedAt = 0;
+      delete this.form.dataset.tried;
       this.notice.hidden = true;
       forget(keyOf(this.form));
     }

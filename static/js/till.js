@@ -21,6 +21,7 @@
       input.addEventListener("input", () => this.typed());
       input.addEventListener("keydown", (event) => this.pressed(event));
       this.box.addEventListener("click", (event) => this.clicked(event));
+      window.addEventListener("online", () => this.text && this.answered !== this.text && this.ask());
       if (this.list) {
         this.answered = this.text;
         this.upgrade();

@@ -63,7 +63,9 @@ def once_per_key(
     again is judged again. Raises `InFlight` and `KeyReused` as `once` does.
     """
     key, own = key_of(request), idempotency_key(request)
-    content = {"method": request.method, "path": request.path, "body": sent.model_dump(mode="json")}
+    # Without defaults, so that a field that is new since does not make another request of a retry.
+    body = sent.model_dump(mode="json", exclude_defaults=True)
+    content = {"method": request.method, "path": request.path, "body": body}
     is_new: list[bool] = []
 
     def effect() -> dict[str, Any]:

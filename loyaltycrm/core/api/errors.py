@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Any, Final
 
 from django.core.exceptions import BadRequest, SuspiciousOperation
@@ -94,11 +95,17 @@ def error_response(error: ApiError) -> HttpResponse:
     return response
 
 
-def use_error_shape(api: NinjaAPI) -> None:
-    """Let the API answer everything that can be raised in the one shape."""
+def use_error_shape(api: NinjaAPI, *, fields: Mapping[str, str]) -> None:
+    """Let the API answer everything that can be raised in the one shape.
+
+    `fields` says what requests call the fields that actions name otherwise.
+    """
 
     def shaped(request: HttpRequest, problem: Any) -> HttpResponse:
-        return error_response(as_api_error(problem))
+        error = as_api_error(problem)
+        if isinstance(problem, Refused) and problem.field:
+            error.field = fields.get(problem.field, problem.field)
+        return error_response(error)
 
     for kind in (
         ApiError, Refused, ValidationError, HttpError, Http404, Busy, OperationalError, BadRequest,

@@ -28,6 +28,7 @@ from loyaltycrm.shop.actions.receipt_mails import mail_receipt
 from loyaltycrm.shop.queries.till import key_scope
 from rewards.actions.codes import NO_CODES, codes_for, sale_of, spread, use_codes
 from rewards.actions.earning import NO_DETAILS, Details, record_visit, refund_visit
+from rewards.actions.money_off import use_as_money, worth_as_money
 from rewards.actions.own_account import refuse_own_account
 from rewards.actions.redeeming import Used, normalise_code, use_reward
 from rewards.benefits import Sale
@@ -59,6 +60,7 @@ def save_visit(
     details: Details = NO_DETAILS,
     by_email: bool = False,
     receipt_lines: Sequence[ReceiptLine] = (),
+    points: int | None = None,
     occurred_at: datetime | None = None,
     key: str,
     by: User,
@@ -67,6 +69,7 @@ def save_visit(
 
     `amount_cents` is the amount before the programme's volume discount and before the codes ticked or typed, which are
     taken off here; without any of them it is what was paid. `item_cents` is the price of the item that a code is for.
+    `points` are used as money off what is left to pay: they pay that part of the visit.
     `details` say what of it the programme may leave out, `receipt_lines` what was bought, at prices before the codes.
     `occurred_at` is when it was typed, where it could not be sent at once: its day counts. Default: now.
     `by_email` lets the receipt go to the customer when the time to undo it is over, where an email can reach them.
@@ -87,6 +90,7 @@ def save_visit(
         **({"by_email": True} if by_email else {}),
         **({} if item_cents is None else {"item_cents": item_cents}),
         **({"lines": repr(list(receipt_lines))} if receipt_lines else {}),
+        **({"points": points} if points else {}),
     }
 
     def produce() -> dict[str, Any]:
@@ -97,6 +101,11 @@ def save_visit(
         typed = _codes(voucher_ids, code)
         codes = NO_CODES if known or not typed else codes_for(typed, customer=_owner(customer), sale=sale)
         off = known.discount_cents if known else amount_cents - sale.amount_cents + codes.off_cents
+        paid = replace(details, extra=codes.extra)
+        if points and known is None:
+            paid = replace(
+                paid, paid_with_points_cents=worth_as_money(_owner(customer), points, amount_cents - off, day)
+            )
         outcome = record_visit(
             customer=customer,
             store=store,
@@ -106,7 +115,7 @@ def save_visit(
             receipt_id=receipt_id or receipt_of_key(key),
             occurred_at=occurred_at,
             note=note,
-            details=with_goods(replace(details, extra=codes.extra), receipt_lines, off),
+            details=with_goods(paid, receipt_lines, off),
             receipt_lines=spread(receipt_lines, off),
             by=by,
         )
@@ -118,6 +127,15 @@ def save_visit(
             )
         if outcome.is_new:
             use_codes(codes, visit=outcome.visit, by=by)
+            if points:
+                use_as_money(
+                    customer=_owner(customer),
+                    points=points,
+                    store=store,
+                    reference=f"{key_scope(store)}:{key}:points",
+                    visit=outcome.visit,
+                    by=by,
+                )
         if by_email and customer is not None and may_be_mailed(customer):
             mail_receipt(visit=outcome.visit, by=by)
         return {"visit": outcome.visit.pk, "is_new": outcome.is_new}

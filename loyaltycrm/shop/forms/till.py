@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, cast
 
 from django import forms
@@ -14,7 +14,7 @@ from customers.actions.visits import receipt_key
 from customers.forms import ComesBackMixin
 from customers.models import PaymentMethod
 from feedback.models import TicketKind
-from loyaltycrm.core.forms import AmountField, DeskFormMixin, LineField
+from loyaltycrm.core.forms import AmountField, DeskFormMixin, LineField, PointsField
 from loyaltycrm.core.models import Store
 from loyaltycrm.lib.formats import MAX_AMOUNT_CENTS, amount_in_field
 from loyaltycrm.shop.forms.goods import BLANK_LINES, MOST_LINES, GoodsField, TypedLine
@@ -127,12 +127,21 @@ class MemberVisitForm(VisitForm):
     paid_with_points = AmountField(label=_("Of it paid with points"), required=False)
     gift_cards = AmountField(label=_("Of it for gift cards"), required=False)
     tax = AmountField(label=_("Tax in it"), required=False)
+    points = PointsField(label=_("Points used as money off"), required=False, widget=forms.Select)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         attrs = {"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false", "form": "visit"}
         self.fields["code"].widget.attrs |= attrs
         self.fields["item_cents"].widget.attrs |= {"form": "visit"}
+
+    def offer_points(self, choices: Sequence[tuple[int, str]]) -> None:
+        """Let one of these numbers of points be used; without any, the field is left out."""
+        if choices:
+            select = cast("forms.Select", self.fields["points"].widget)
+            select.choices, select.attrs = [("", "\u2014"), *choices], {}
+        else:
+            del self.fields["points"]
 
     def clean(self) -> dict[str, Any]:
         values = dict(super().clean() or self.cleaned_data)

@@ -64,7 +64,28 @@ def test_what_cannot_have_been_is_refused_with_a_sentence(
     told = answer.json()["error"]
     assert words.casefold() in str(told).casefold()
     assert len(told["message"]) > 10
+    assert told["field"] is None or told["field"] in {"lines", "of_store", "occurred_at", *body, *change}
     assert books() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("/visits", sale("SALE 1", 1), "receipt"),
+        ("/visits", sale("R-2", codes=["NONESUCH"]), "codes"),
+        ("/visits/preview", {"customer": "A-1004", "net_cents": 2_490, "codes": ["NONESUCH"]}, "codes"),
+        ("/vouchers/use", {"customer": "A-1004", "code": "NONESUCH", "net_cents": 2_490}, "code"),
+        ("/visits/refund", {"receipt": "B-1", "of_receipt": "SALE 1", "net_cents": 24_91}, "net_cents"),
+        ("/customers", {"number": "A-1004", "first_name": "Zane", "language": "lv"}, "number"),
+    ],
+)
+def test_a_refusal_names_the_field_as_the_request_does(
+    till: Till, nameless: Customer, path: str, body: dict[str, Any], field: str
+) -> None:
+    till.post("/visits", sale("Sale 1"))
+    answer = till.post(path, body)
+    assert code(answer) in ("refused", "conflict")
+    assert answer.json()["error"]["field"] == field
 
 
 @pytest.mark.parametrize(

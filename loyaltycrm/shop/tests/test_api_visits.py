@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.utils import timezone
@@ -10,8 +10,9 @@ from django.utils import timezone
 from customers.models import Customer, Refund, Visit
 from loyaltycrm.core.models import ApiKey, AuditEvent, Scope, Store
 from loyaltycrm.shop.tests.tills import MakeTill, Till, books, code, sale
-from rewards.models import Posting
+from rewards.models import Partner, Posting
 from rewards.queries import balance_of
+from rewards.tests.rules import RATE, bonus, in_force, rule, rules_of
 
 pytestmark = pytest.mark.django_db
 
@@ -69,7 +70,7 @@ def test_a_receipt_is_one_visit_for_ever(till: Till, till_of: MakeTill, barona_i
     assert (first.status_code, first.content) == (other_till.status_code, other_till.content)
     before = Visit.objects.count(), Posting.objects.count()
     answer = till.post("/visits", sale(net_cents=1))
-    assert (answer.status_code, code(answer), answer.json()["error"]["field"]) == (409, "conflict", "receipt_id")
+    assert (answer.status_code, code(answer), answer.json()["error"]["field"]) == (409, "conflict", "receipt")
     assert (Visit.objects.count(), Posting.objects.count()) == before == (1, before[1])
 
 
@@ -190,3 +191,34 @@ def test_lines_have_to_add_up(till: Till, nameless: Customer) -> None:
     assert books() == before
     lines = [{"net_cents": 2_000, "category": "Bread"}, {"net_cents": 490}]
     assert till.post("/visits", sale(lines=lines)).status_code == 201
+
+
+def test_a_rule_for_a_partner_holds_for_what_was_bought_there(till: Till, nameless: Customer) -> None:
+    """24.90 is 24 full euros; bought at Books it is 7 points more, whatever the case of the code."""
+    Partner.objects.create(code="BOOKS", name="Books", active_from=date(2020, 1, 1))
+    in_force(rules_of(RATE, rule("books", bonus(7), partners=["BOOKS"])))
+    seen = till.post("/visits/preview", {"customer": "A-1004", "net_cents": 2_490, "partner": "books"}, key=None)
+    assert seen.json()["points"] == 31
+    assert till.post("/visits", sale(partner="books")).json()["points"] == 31
+    assert till.post("/visits", sale("R-2")).json()["points"] == 24
+    before = books()
+    unknown = till.post("/visits", sale("R-3", partner="CINEMA"))
+    assert (unknown.status_code, code(unknown), unknown.json()["error"]["field"]) == (422, "invalid", "partner")
+    assert books() == before
+
+
+def test_the_preview_says_what_the_volume_discount_takes_off(till: Till, nameless: Customer) -> None:
+    """5% of 60.30 is 3.01 and a half; the points stay those of the amount that was sent."""
+    large = {
+        "names": {"en": "Large"},
+        "measure": {"kind": "basket"},
+        "steps": [{"from_cents": 5_000, "basis_points": 500}],
+    }
+    in_force({**rules_of(RATE), "volume_discount": large})
+    asked = {"customer": "A-1004", "net_cents": 6_030}
+    seen = till.post("/visits/preview", asked, key=None).json()
+    assert (seen["volume_discount_cents"], seen["to_pay_cents"], seen["points"]) == (301, 6_030, 60)
+    below = till.post("/visits/preview", {**asked, "net_cents": 4_999}, key=None).json()
+    assert below["volume_discount_cents"] == 0
+    in_force({**rules_of(RATE), "volume_discount": {**large, "members_only": True}})
+    assert till.post("/visits/preview", asked, key=None).json()["volume_discount_cents"] == 0

@@ -74,6 +74,24 @@ def test_columns_that_are_missing_or_chosen_twice_are_told(dace: User, signed_in
     assert ImportJob.objects.get().state == "uploaded"
 
 
+def test_what_could_not_be_guessed_and_is_needed_is_told_before_anything_is_sent(dace: User, signed_in: SignIn) -> None:
+    client = signed_in(dace)
+    page = client.get(send(client, b"Nr;Name;Joined\nK1;Anna;2026-07-14\n")).content.decode()
+    assert "Choose the columns that hold: Customer number" in page
+    assert "error-summary" not in page
+    assert "Choose the columns that hold" not in client.get(send(client, customers(1))).content.decode()
+
+
+def test_what_a_file_holds_is_said_in_latvian_as_that(dace: User, signed_in: SignIn) -> None:
+    client = signed_in(dace)
+    client.cookies["language"] = "lv"
+    job = ready_import(dace)
+    for address in (reverse("shop:imports"), reverse("shop:import", args=[job.pk])):
+        page = client.get(address).content.decode()
+        assert "Saturs" in page
+        assert "Spēkā" not in page, "that is: in force"
+
+
 def test_the_next_file_of_the_same_header_is_read_as_the_last(dace: User, admin: User, signed_in: SignIn) -> None:
     client = signed_in(dace)
     first = send(client, b"A;B\nC1;02/03/2025\n")

@@ -32,6 +32,7 @@ def test_a_manager_merges_and_undoes_it(anna: Customer, janis: Customer, dace: U
     page = f"/customers/{anna.pk}/merge/{janis.pk}/"
     preview = text_of(dace_browser.get(page))
     assert f"{sum(points):,}" in preview
+    assert f"{anna.full_name} {anna.external_id} stays" in preview, "duplicates have one name"
     assert (Merge.objects.count(), Posting.objects.count()) == (0, postings)
 
     refused = dace_browser.post(page, {"reason": " ", "idempotency_key": str(uuid4())})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -64,6 +65,8 @@ def test_an_hour_at_the_till(shop: Customer, open_till: OpenTill) -> None:
     two_fast_enters_are_one_visit_and_so_is_going_back_to_send_again(shop, page)
     the_keypad_types_and_the_preview_follows(shop, page)
     a_lost_connection_keeps_the_entry(shop, page)
+    a_search_without_connection_is_answered_when_it_is_back(page)
+    what_is_typed_stays_while_another_button_of_the_page_is_used(shop, page)
     the_camera_reads_a_card(shop, page)
     a_till_that_nobody_touches_locks_itself(page)
 
@@ -156,6 +159,48 @@ def a_lost_connection_keeps_the_entry(shop: Customer, page: Page) -> None:
     assert visits_of(shop) == before + 1
 
 
+def a_search_without_connection_is_answered_when_it_is_back(page: Page) -> None:
+    page.goto("/till/")
+    page.context.set_offline(True)
+    page.keyboard.type("berz")
+    expect(page.locator("#find-status")).to_contain_text("No connection")
+    page.context.set_offline(False)
+    expect(page.locator("[role=option]").first).to_contain_text("Anna Bērziņa")
+
+
+def what_is_typed_stays_while_another_button_of_the_page_is_used(shop: Customer, page: Page) -> None:
+    amount, label = page.locator("#id_amount"), page.locator("#save-label")
+    page.goto(f"/till/customers/{shop.pk}/")
+    amount.fill("24.90")
+    page.get_by_label("Cash").check()
+    page.get_by_text("Add receipt number or note").click()
+    page.get_by_label("Note for the team").fill("a cake for ten")
+    page.get_by_role("button", name="I said sorry").click()
+    expect(page.locator(".till-band")).to_contain_text("Sorry was said")
+    expect(amount).to_have_value("24.90")
+    expect(amount).to_be_focused()
+    expect(label).to_contain_text("Save visit: +")
+    expect(page.get_by_label("Cash")).to_be_checked()
+    expect(page.get_by_label("Note for the team")).to_have_value("a cake for ten")
+    page.get_by_role("link", name="Report a problem").click()
+    page.get_by_role("link", name="Cancel").click()
+    expect(amount).to_have_value("24.90")
+    it_is_forgotten_with_its_customer_and_when_it_is_saved(shop, page)
+
+
+def it_is_forgotten_with_its_customer_and_when_it_is_saved(shop: Customer, page: Page) -> None:
+    amount = page.locator("#id_amount")
+    page.keyboard.press("Escape")
+    page.wait_for_url("**/till/")
+    page.goto(f"/till/customers/{shop.pk}/")
+    expect(amount).to_have_value("")
+    amount.fill("11.10")
+    amount.press("Enter")
+    page.wait_for_url("**/till/visits/*/")
+    page.goto(f"/till/customers/{shop.pk}/")
+    expect(amount).to_have_value("")
+
+
 CAMERA = """
 navigator.mediaDevices.getUserMedia = async () => {
   window.stream = document.createElement("canvas").captureStream();
@@ -225,7 +270,7 @@ def test_the_whole_way_without_scripts(shop: Customer, open_till: OpenTill) -> N
     page.get_by_role("link", name="Anna Bērziņa").click()
     page.fill("#id_amount", "abc")
     page.get_by_role("button", name="Save visit").click()
-    assert page.title().startswith("Error:")
+    expect(page).to_have_title(re.compile(r"^Error:"))
     assert "To save this visit, fix 1 thing" in page.inner_text("main")
     page.fill("#id_amount", "24,90")
     page.get_by_label("Apply").check()

@@ -105,6 +105,20 @@ def test_five_wrong_pins_in_a_row_and_only_the_password_helps(browser: Client, l
     assert unlock(browser, liga) == 302
 
 
+def test_a_locked_till_asks_for_the_pin_whichever_of_its_pages_is_opened(
+    browser: Client, liga: User, anna: Customer, till_two: Enrolled
+) -> None:
+    for path in ("/till/", f"/till/customers/{anna.pk}/", "/till/?q=ber"):
+        assert browser.get(path)["Location"] == "/till/lock/", path
+    assert browser.post(f"/till/customers/{anna.pk}/save/", {"amount": "1"})["Location"] == "/till/lock/"
+    assert unlock(browser, liga) == 302
+    assert browser.get(f"/till/customers/{anna.pk}/").status_code == 200
+    elsewhere = Client()
+    assert elsewhere.get("/till/")["Location"] == "/accounts/login/?next=/till/"
+    elsewhere.cookies[COOKIE] = "closed"
+    assert elsewhere.get("/till/", follow=True).redirect_chain[-1][0] == "/accounts/login/?next=/till/"
+
+
 def test_wrong_pins_before_a_right_one_are_forgotten(browser: Client, liga: User) -> None:
     for _day in range(3):
         for _try in range(MOST_FAILURES - 1):
@@ -155,9 +169,9 @@ def test_a_pin_gives_a_manager_the_till_and_no_more(browser: Client, dace: User,
     assert elsewhere["Location"] == "/accounts/login/?next=/till/"
 
 
-@pytest.mark.parametrize("path", ["/till/", "/staff/"])
+@pytest.mark.parametrize(("path", "then"), [("/till/", "/till/lock/"), ("/staff/", "/accounts/login/?next=/staff/")])
 def test_an_enrolled_till_locks_after_the_time_set(
-    browser: Client, admin: User, tuesday: time_machine.Traveller, path: str
+    browser: Client, admin: User, tuesday: time_machine.Traveller, path: str, then: str
 ) -> None:
     browser.post("/accounts/login/", {"login": admin.email, "password": PASSWORD})
     assert browser.get(path).status_code == 200
@@ -165,7 +179,7 @@ def test_an_enrolled_till_locks_after_the_time_set(
     assert browser.get(path).status_code == 200
     tuesday.shift(timedelta(minutes=15))
     assert browser.get(path)["Location"] == "/till/lock/"
-    assert browser.get(path)["Location"] == f"/accounts/login/?next={path}"
+    assert browser.get(path)["Location"] == then
 
 
 def test_the_till_of_a_browser_that_is_not_enrolled_locks_too(

@@ -166,6 +166,16 @@ def test_what_cannot_move_stays_and_says_why(
     assert books() == written
 
 
+def test_a_visit_with_a_code_says_that_it_does_not_move_before_anybody_is_searched_for(
+    at_barona: Client, olga: Customer, barona_iela: Store
+) -> None:
+    save(at_barona, olga, "24.90", voucher=[code_for(olga, barona_iela).pk])
+    visit = Visit.objects.get(customer=olga)
+    page = text_of(at_barona.get(f"/till/visits/{visit.pk}/customer/"))
+    assert "A code was used on this visit. Undo it and save it again for the right customer." in page
+    assert "Scan a card" not in page
+
+
 def test_points_of_a_sale_without_a_card_are_claimed_once_within_the_days(
     at_barona: Client, olga: Customer, janis: Customer, barona_iela: Store, agenskalns: Store
 ) -> None:

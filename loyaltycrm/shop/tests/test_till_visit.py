@@ -387,3 +387,12 @@ def test_the_address_a_form_was_sent_to_leads_back_to_it(at_barona: Client, olga
     ):
         assert at_barona.get(address)["Location"] == form
         assert at_barona.post(form).status_code == 405
+
+
+def test_a_visit_of_nothing_is_warned_of_and_counts(at_barona: Client, nameless: Customer) -> None:
+    """A receipt of 0.00 is a visit like those that are imported; typed by mistake it should be seen."""
+    address = f"/till/customers/{nameless.pk}/preview/?amount="
+    for typed, is_warned in (("0", True), ("0,00", True), ("0.01", False), ("", False)):
+        assert ("Nothing was paid" in text_of(at_barona.get(address + typed))) is is_warned
+    assert save(at_barona, nameless, "0.00").status_code == 302
+    assert (Visit.objects.get().net_cents, balance_of(nameless).available) == (0, 0)

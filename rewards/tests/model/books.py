@@ -59,7 +59,7 @@ class Draw:
 
 @dataclass
 class Use:
-    """One use of points; `owner` is who had them then."""
+    """One use of points; `owner` is who had them then, `is_money` whether they were money off."""
 
     owner: str
     points: int
@@ -67,6 +67,7 @@ class Use:
     at: datetime
     returned: int = 0
     undone: bool = False
+    is_money: bool = False
 
 
 @dataclass

@@ -220,14 +220,14 @@ class Ledger:
 
     def rank(self, owner: str, day: date) -> str:
         """The rank at a day's end: up on the day that reaches it, down at the end of a review period and its grace."""
-        days = sorted(self._deeds(owner))
-        if not days or days[0] > day:
+        deeds = self._deeds(owner)
+        if not deeds or min(deeds) > day:
             return self.policy(day).ranks.levels[0][0]
-        held, fall_on, today = self.policy(days[0]).ranks.levels[0][0], None, days[0]
+        held, fall_on, today = self.policy(min(deeds)).ranks.levels[0][0], None, min(deeds)
         while today <= day:
             ranks = self.policy(today).ranks
             keys = [key for key, _threshold in ranks.levels]
-            reached = ranks.reached(self._held_by_window(owner, ranks, today))
+            reached = ranks.reached(_held_by_window(deeds, ranks, today))
             if held in keys and reached < keys.index(held):
                 if fall_on is None and ranks.ends_review(today):
                     fall_on = today + timedelta(days=ranks.grace_days)
@@ -237,14 +237,6 @@ class Ledger:
                 held, fall_on = keys[reached], None
             today += timedelta(days=1)
         return held
-
-    def _held_by_window(self, owner: str, ranks: Ranks, day: date) -> int:
-        first = ranks.first_day(day)
-        return sum(
-            amounts[ranks.by]
-            for on, amounts in self._deeds(owner).items()
-            if first <= on <= day and ranks.by in amounts
-        )
 
     def _deeds(self, owner: str) -> dict[date, Counter[str]]:
         """What each day brought: net spend, points earned and visits, refunds subtracted on their day."""
@@ -395,3 +387,8 @@ class Ledger:
             account.moved["take_back"] += moved
             account.marks.append(self.cause)
         return moved
+
+
+def _held_by_window(deeds: dict[date, Counter[str]], ranks: Ranks, day: date) -> int:
+    first = ranks.first_day(day)
+    return sum(amounts[ranks.by] for on, amounts in deeds.items() if first <= on <= day and ranks.by in amounts)

@@ -27,6 +27,7 @@ from rewards.actions.adjusting import adjust_points, approve_adjustment, decline
 from rewards.actions.earning import Details, record_visit, refund_visit, undo_visit
 from rewards.actions.expiry import sweep_expired
 from rewards.actions.goodwill import post_goodwill, reverse_goodwill
+from rewards.actions.money_off import use_as_money
 from rewards.actions.receipts import claim_visit, move_visit
 from rewards.actions.redeeming import use_reward
 from rewards.actions.tiers import review_due_tiers
@@ -43,6 +44,7 @@ MANAGERS = ("dace", "ilona")
 REFUSALS = (Refused, Conflict)
 STORES = {"riga": "Europe/Riga", "lisbon": "Europe/Lisbon", "samara": "Europe/Samara"}
 COSTS = (20, 120, 500)
+MONEY = (50, 100, 130, 150, 400)
 
 _STANDING = """
     SELECT a.customer_id, a.book_balance, a.arrears,
@@ -65,7 +67,7 @@ def rules_of(policy: Policy) -> dict[str, Any]:
             "rules": [_rule(number, rule) for number, rule in enumerate(policy.rules)],
         },
         "expiry": {kind: _life(getattr(policy, kind)) for kind in ("earned", "goodwill", "bonus")},
-        "redemption": {"points": 500, "value_cents": 500, "minimum_points": 0},
+        "redemption": {"points": 50, "value_cents": 50, "minimum_points": 100},
         "refunds": {"shortfall": policy.shortfall, "grace_days": policy.grace_days},
         "tiers": {
             "qualify_on": ranks.by,
@@ -229,6 +231,16 @@ class RealShop:
         self.uses[name] = use_reward(
             customer=self.customers[owner],
             reward=self.rewards[cost],
+            store=self.stores[store],
+            reference=name,
+            visit=self.visits[sale] if sale else None,
+            by=None,
+        ).redemption
+
+    def use_as_money(self, name: str, owner: str, store: str, points: int, sale: str | None) -> None:
+        self.uses[name] = use_as_money(
+            customer=self.customers[owner],
+            points=points,
             store=self.stores[store],
             reference=name,
             visit=self.visits[sale] if sale else None,

@@ -8,7 +8,7 @@ from datetime import timedelta
 from rewards.tests.model.books import NotAllowed, Sale
 from rewards.tests.model.choices import some_cents, some_goods
 from rewards.tests.model.effects import take_off
-from rewards.tests.model.shop import COSTS, REFUSALS
+from rewards.tests.model.shop import COSTS, MONEY, REFUSALS
 from rewards.tests.model.story import UNDO, Story
 
 
@@ -220,22 +220,34 @@ def _take_back(
 
 
 def use(story: Story) -> None:
-    owner, cost, store = story.owner(), story.chance.choice(COSTS), story.store()
+    is_money = story.chance.random() < 0.4
+    owner, cost, store = story.owner(), story.chance.choice(MONEY if is_money else COSTS), story.store()
     own = [sent[0] for sent in story.sent[-30:] if story.is_own(story.model.sales[sent[0]], owner)]
     sale = story.chance.choice(own) if own and story.chance.random() < 0.7 else None
     name = story.name("u")
-    story.note(owner, f"use {name} of {cost} at {store} on {sale}")
+    story.note(owner, f"use {name} of {cost}{' as money' if is_money else ''} at {store} on {sale}")
+    use_in_real = story.real.use_as_money if is_money else story.real.use
 
     def in_model() -> None:
         day = story.day(store, story.now)
+        if is_money:
+            _check_money(story.model.sales[sale] if sale else None, cost)
         story.uses[name] = story.model.use(owner, cost, at=story.now, day=day, sale_name=sale)
+        story.uses[name].is_money = is_money
 
-    if (
-        story.both(owner, in_model, lambda: story.real.use(name, owner, store, cost, sale))
-        and story.chance.random() < 0.2
-    ):
+    if story.both(owner, in_model, lambda: use_in_real(name, owner, store, cost, sale)) and story.chance.random() < 0.2:
         story.note(owner, f"use {name} sent again")
-        story.real.use(name, owner, store, cost, sale)
+        use_in_real(name, owner, store, cost, sale)
+
+
+def _check_money(sale: Sale | None, points: int) -> None:
+    """As money off, a cent each, points go in steps of 50 from 100 on, and pay no more of a receipt than it cost."""
+    if points % 50 or points < 100:
+        raise NotAllowed
+    if sale is not None:
+        paid = sum(use.points for use in sale.uses if use.is_money and not use.undone)
+        if sale.refunds or paid + points > sale.cents:
+            raise NotAllowed
 
 
 def undo_use(story: Story) -> None:

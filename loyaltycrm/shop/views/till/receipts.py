@@ -26,7 +26,7 @@ from loyaltycrm.shop.forms.till import ClaimForm
 from loyaltycrm.shop.queries.finding import whom
 from loyaltycrm.shop.queries.till import receipt_of, receipts_of
 from loyaltycrm.shop.views.till.place import at_store
-from rewards.actions.receipts import claim_visit, move_visit
+from rewards.actions.receipts import claim_visit, move_visit, why_it_stays
 from rewards.actions.refund_previews import preview_refund
 
 page = require_http_methods(["GET", "HEAD", "POST"])
@@ -59,7 +59,14 @@ def give(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
         messages.error(request, _("Search for the customer, then choose one"))
     found = whom(request.GET.get("q", ""), today=store.business_date())
     others = [match for match in found.matches if match.customer.pk != visit.customer_id]
-    context = {"store": store, "visit": visit, "receipt": receipt_of(visit), "found": found, "others": others}
+    context = {
+        "store": store,
+        "visit": visit,
+        "receipt": receipt_of(visit),
+        "stays": why_it_stays(visit),
+        "found": found,
+        "others": others,
+    }
     return render(request, "till/give.html", context)
 
 

@@ -18,6 +18,7 @@ from loyaltycrm.shop.actions.till import sale_before_codes, with_goods
 from loyaltycrm.shop.queries.till import unlocked_by
 from rewards.actions.codes import NO_CODES, CodesOnSale, codes_for
 from rewards.actions.earning import NO_DETAILS, Details, preview_visit
+from rewards.actions.money_off import usable_as_money, worth_as_money
 from rewards.actions.redeeming import normalise_code
 from rewards.benefit_words import step_in_words
 from rewards.benefits import Sale
@@ -73,6 +74,16 @@ class Preview:
     unlocks: list[Reward]
     pending: int = 0
     opens_on: date | None = None
+    paid: CodeLine | None = None
+
+
+def points_choices(available: int, store: Store) -> list[tuple[int, str]]:
+    """The numbers of points that a customer can use as money off here now, each with what it takes off."""
+    programme, currency = load_programmes().at(store.business_date()), Company.current().currency
+    return [
+        (points, f"{formats.points(points)}: {formats.money(programme.value_cents_of(points), currency)}")
+        for points in usable_as_money(available, programme)
+    ]
 
 
 def details_of(*, paid_with_points: int | None, gift_cards: int | None, tax: int | None) -> Details:
@@ -103,6 +114,12 @@ def cents_typed(text: object) -> int | None:
         return None
 
 
+def points_typed(text: object) -> int:
+    """The points chosen as money off; 0 for none, and for what cannot be read."""
+    typed = str(text or "")
+    return int(typed) if typed.isascii() and typed.isdecimal() and len(typed) <= 12 else 0
+
+
 def codes_typed(ticked: Iterable[str], typed: object) -> list[str]:
     """The codes of the vouchers ticked and the one typed; what cannot be read, or is not known, is left out."""
     numbers = [int(text) for text in ticked if text.isascii() and text.isdecimal() and len(text) <= 18][:50]
@@ -120,6 +137,7 @@ def preview_of(
     codes: Sequence[str] = (),
     item_cents: int | None = None,
     lines: Sequence[ReceiptLine] = (),
+    points: int = 0,
 ) -> Preview:
     """What a visit of the amount typed so far would do; an amount or payment that cannot be read counts as none."""
     cents = cents_typed(amount)
@@ -129,6 +147,10 @@ def preview_of(
     sale = sale_before_codes(terms, store, cents or 0, lines, item_cents)
     used, said = _codes_on(codes, customer, sale) if cents else (NO_CODES, [])
     net_cents = sale.amount_cents - used.off_cents
+    paid = _paid_with(points, customer, net_cents, store.business_date()) if points and cents else None
+    spent = points if paid and not paid.why_not else 0
+    if spent and paid:
+        details = replace(details, paid_with_points_cents=paid.cents)
     details = with_goods(replace(details, extra=used.extra), lines, (cents or 0) - net_cents)
     method = payment_method if payment_method in PaymentMethod.values else PaymentMethod.UNKNOWN
     visit = preview_visit(customer=customer, store=store, net_cents=net_cents, payment_method=method, details=details)
@@ -138,16 +160,26 @@ def preview_of(
         if terms and taken
         else None,
         codes=said,
-        to_pay_cents=net_cents,
+        to_pay_cents=net_cents - (paid.cents if paid else 0),
         discount_steps=[step_in_words(step, terms.terms, currency) for step in terms.terms.steps] if terms else [],
         points=visit.points,
         addends=addends(visit.lines, net_cents, store.business_date()),
         balance_before=visit.balance_before,
-        balance_after=visit.balance_after,
+        balance_after=visit.balance_after - spent,
         pending=visit.pending,
         opens_on=visit.opens_on,
-        unlocks=unlocked_by(visit.balance_before, visit.balance_after, catalogue()) if cents else [],
+        unlocks=unlocked_by(visit.balance_before, visit.balance_after - spent, catalogue()) if cents else [],
+        paid=paid,
     )
+
+
+def _paid_with(points: int, customer: Customer, net_cents: int, day: date) -> CodeLine:
+    """What so many points take off, or why they cannot be used."""
+    try:
+        cents = worth_as_money(customer, points, net_cents, day)
+    except Refused as refusal:
+        return CodeLine("", why_not=str(refusal.message))
+    return CodeLine(formats.points(points), cents)
 
 
 def _codes_on(codes: Sequence[str], customer: Customer, sale: Sale) -> tuple[CodesOnSale, list[CodeLine]]:

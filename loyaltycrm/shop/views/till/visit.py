@@ -37,7 +37,15 @@ from loyaltycrm.shop.queries.memberships import membership_of
 from loyaltycrm.shop.queries.promises import owed_to
 from loyaltycrm.shop.queries.till import card_of, saved_with
 from loyaltycrm.shop.views.till.place import at_store, back, go_on, typed_at
-from loyaltycrm.shop.views.till.sums import asked_parts, cents_typed, codes_typed, details_of, preview_of
+from loyaltycrm.shop.views.till.sums import (
+    asked_parts,
+    cents_typed,
+    codes_typed,
+    details_of,
+    points_choices,
+    points_typed,
+    preview_of,
+)
 from rewards.actions.redeeming import usable_vouchers
 from rewards.benefits.words import conditions_in_words
 from rewards.discounts import discount_for
@@ -120,6 +128,7 @@ def preview(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
     shown = preview_of(
         customer, store, amount_typed(asked.get("amount"), goods), asked.get("payment_method"), details,
         codes=codes, item_cents=cents_typed(asked.get("item_cents")), lines=goods,
+        points=points_typed(asked.get("points")),
     )  # fmt: skip
     return render(request, "till/_preview_answer.html", {"preview": shown})
 
@@ -237,6 +246,9 @@ def _visit_page(
     if customer is None:
         return render(request, "till/without_card.html", context)
     context["card"] = card_of(customer, store=store, user=person(request))
+    used = points_typed(form["points"].value())
+    if isinstance(form, MemberVisitForm):
+        form.offer_points(points_choices(context["card"].points, store))
     context["promises"] = owed_to(customer)
     context["membership"] = membership_of(customer, on=store.business_date(), store=store)
     vouchers = usable_vouchers(customer, store.business_date())
@@ -250,7 +262,7 @@ def _visit_page(
     goods = readable_lines(form.data) if form.is_bound else []
     context["preview"] = preview_of(
         customer, store, amount_typed(form["amount"].value(), goods), form["payment_method"].value(), details,
-        codes=codes, item_cents=cents_typed(form["item_cents"].value()), lines=goods,
+        codes=codes, item_cents=cents_typed(form["item_cents"].value()), lines=goods, points=used,
     )  # fmt: skip
     context["offers"] = [_offer_row(voucher, store, ticked) for voucher in vouchers]
     context["asks_item"] = any(voucher.benefit.may_ask_item for voucher in vouchers)
