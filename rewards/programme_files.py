@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
-from customers.models import Product, Visit
-from loyaltycrm.core.models import Company, Store
+from customers.models import Visit
+from loyaltycrm.core.models import Company
 from rewards.models import ProgrammeDraft, ProgrammeVersion
 from rewards.programme_checks import WrongRules, checked_rules
+from rewards.programme_remarks import remarks_on
 
 FORMAT: Final = "loyaltycrm programme"
 FORMAT_VERSION: Final = 1
@@ -23,11 +23,15 @@ _KNOWN: Final = ("format", "format_version", "currency", "note", "rules")
 
 @dataclass(frozen=True, slots=True)
 class ProgrammeFile:
-    """What a file says: checked rules, a note, and remarks on what to look at before it is used."""
+    """What a file says: checked rules, a note, and remarks on what to look at before it is used.
+
+    A draft of the rules shows those `on_rules` by itself.
+    """
 
     rules: dict[str, Any]
     note: str
-    remarks: list[str] = field(default_factory=list)
+    on_rules: list[str] = field(default_factory=list)
+    on_file: list[str] = field(default_factory=list)
 
 
 def programme_as_text(shown: ProgrammeVersion | ProgrammeDraft, *, currency: str) -> str:
@@ -71,13 +75,13 @@ def read_programme(data: bytes) -> ProgrammeFile:
         problems += [(_below_rules(path), text) for path, text in wrong.problems]
     if problems:
         raise WrongRules(problems)
-    remarks = _remarks(rules)
+    on_file = []
     if currency != company.currency:
-        remarks.append(
+        on_file.append(
             _("The amounts are in %(currency)s; this shop's currency is %(own)s until its first visits say otherwise.")
             % {"currency": currency, "own": company.currency}
         )
-    return ProgrammeFile(rules, " ".join(str(note).split()), remarks)
+    return ProgrammeFile(rules, " ".join(str(note).split()), remarks_on(rules), on_file)
 
 
 def _below_rules(path: str) -> str:
@@ -119,30 +123,3 @@ def _each_name_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise _Unclear(_("%(name)s is no number. Write a number.") % {"name": name})
-
-
-def _remarks(rules: Mapping[str, Any]) -> list[str]:
-    """What the rules name and this shop does not have: no mistake, for files of a history may bring it."""
-    named: dict[str, set[str]] = {"stores": set(), "categories": set(), "products": set()}
-    for rule in rules["earning"]["rules"]:
-        for kind, names in named.items():
-            names.update(rule["when"][kind])
-    known = {
-        "stores": set(Store.objects.filter(code__in=named["stores"]).values_list("code", flat=True)),
-        "categories": {
-            name
-            for column in ("category", "department")
-            for name in Product.objects.filter(**{f"{column}__in": named["categories"]}).values_list(column, flat=True)
-        },
-        "products": set(Product.objects.filter(product_id__in=named["products"]).values_list("product_id", flat=True)),
-    }
-    words = {
-        "stores": _("Stores that are not known here yet: %(names)s"),
-        "categories": _("Categories that are not known here yet: %(names)s"),
-        "products": _("Products that are not known here yet: %(names)s"),
-    }
-    return [
-        words[kind] % {"names": ", ".join(sorted(missing)[:20])}
-        for kind, names in named.items()
-        if (missing := names - known[kind])
-    ]

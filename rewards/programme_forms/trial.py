@@ -16,6 +16,7 @@ from customers.models import PaymentMethod, Product, VisitChannel
 from loyaltycrm.core.forms import AmountField, DeskFormMixin
 from loyaltycrm.core.models import Company, Store
 from rewards.actions.trying import TriedVisit
+from rewards.models import Partner
 from rewards.programme import BasketLine
 from rewards.programme_forms.fields import QuantityField
 
@@ -60,6 +61,8 @@ class TrialForm(DeskFormMixin, forms.Form):
     channel = forms.ChoiceField(label=_("Where the visit is recorded"), choices=VisitChannel.choices)
     payment_method = forms.ChoiceField(label=_("Payment"), required=False, choices=PaymentMethod.choices)
     paid_with_points = AmountField(label=_("Of it paid with points"), required=False, example_cents=500)
+    partner = forms.ChoiceField(label=_("Partner"), required=False, choices=[])
+    is_member = forms.BooleanField(label=_("As if a membership held"), required=False)
 
     def __init__(self, data: Mapping[str, Any] | None = None, **kwargs: Any) -> None:
         filled = [
@@ -71,6 +74,10 @@ class TrialForm(DeskFormMixin, forms.Form):
             self.fields |= _line_fields(row)
         stores = list(Store.objects.values_list("code", "name"))
         self.fields["store"].choices = [("", _("Any")), *stores]  # type: ignore[attr-defined]
+        if partners := list(Partner.objects.order_by("name", "pk").values_list("code", "name")):
+            self.fields["partner"].choices = [("", _("None")), *partners]  # type: ignore[attr-defined]
+        else:
+            del self.fields["partner"]
 
     @property
     def lines(self) -> list[tuple[Any, list[forms.BoundField]]]:
@@ -133,6 +140,8 @@ class TrialForm(DeskFormMixin, forms.Form):
             payment_method=typed["payment_method"],
             lines=self._lines(typed),
             paid_with_points_cents=typed["paid_with_points"] or 0,
+            partner=typed.get("partner", ""),
+            is_member=typed["is_member"],
         )
 
 

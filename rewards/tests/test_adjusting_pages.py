@@ -60,7 +60,8 @@ def test_the_effect_is_shown_before_it_is_saved(nameless: Customer, dace: User, 
     assert (done.status_code, done.headers["Location"]) == (302, f"/customers/{nameless.pk}/")
     again = browser.post(address, {**form, "seen": seen(first)})
     assert balance_of(nameless).available == 120
-    assert "Balance before 120 " in shown(again), "the balance changed, so the effect is shown anew"
+    assert (again.status_code, again.headers["Location"]) == (302, done.headers["Location"])
+    assert Adjustment.objects.count() == 1
     profile = shown(browser.get(f"/customers/{nameless.pk}/"))
     assert "Points adjusted by hand" in profile
     assert "A mistake was made" in profile
@@ -146,8 +147,12 @@ def test_above_the_limit_another_finds_it_in_the_queue_and_approves(
     own = browser.post(f"/approvals/{asked.pk}/approve/", {"idempotency_key": f"{uuid4()}"}, follow=True)
     assert "Another manager approves it" in shown(own)
     assert Posting.objects.count() == 0
+    mine = browser.get(f"/approvals/{asked.pk}/")
+    assert "Another manager approves it" in shown(mine)
+    assert "/approve/" not in mine.content.decode()
     other = signed_in(ilona)
     page = other.get(f"/approvals/{asked.pk}/")
+    assert "/approve/" in page.content.decode()
     assert "Balance after 1,500 " in shown(page)
     for _twice in range(2):
         other.post(f"/approvals/{asked.pk}/approve/", {"idempotency_key": f"{uuid4()}"})

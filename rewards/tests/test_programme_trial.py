@@ -16,7 +16,7 @@ from customers.models import Customer, Product, Visit
 from loyaltycrm.core.models import AuditEvent, Company, Store, User
 from rewards.actions.earning import preview_visit, record_visit
 from rewards.actions.trying import TriedVisit, try_visit, with_draft
-from rewards.models import Lot, Posting, ProgrammeDraft, RuleBudget, SaleFacts
+from rewards.models import Lot, Partner, Posting, ProgrammeDraft, RuleBudget, SaleFacts
 from rewards.programme import BasketLine, load_programmes
 from rewards.tests.drafts import draft_of, rules_with, signed
 
@@ -86,6 +86,10 @@ def test_what_is_missing_follows_the_rules_of_each_side(anna: Customer, monday: 
         ({"gives": {"kind": "bonus", "points": 9}, "cap": {"points": 4, "per": "day"}}, {}, 4),
         ({"gives": {"kind": "bonus", "points": 9}, "budget_points": 5}, {}, 5),
         ({"gives": {"kind": "bonus", "points": 9}, "when": {"weekdays": [1]}}, {}, 0),
+        ({"gives": {"kind": "bonus", "points": 7}, "when": {"partners": ["BOOKS"]}}, {"partner": "BOOKS"}, 7),
+        ({"gives": {"kind": "bonus", "points": 7}, "when": {"partners": ["BOOKS"]}}, {}, 0),
+        ({"gives": {"kind": "bonus", "points": 7}, "when": {"members_only": True}}, {"is_member": True}, 7),
+        ({"gives": {"kind": "bonus", "points": 7}, "when": {"members_only": True}}, {}, 0),
     ],
 )  # fmt: skip
 def test_somebody_who_comes_for_the_first_time(
@@ -118,6 +122,79 @@ def test_a_discount_comes_off_first(anna: Customer, monday: date) -> None:
     then = try_visit(TriedVisit(amount_cents=5_050, day=monday), customer=anna, programmes=drafted)
     assert then.discount is not None
     assert (then.discount.cents, then.net_cents, then.points) == (505, 4_545, 45)
+
+
+@pytest.mark.parametrize(
+    ("measure", "members_only", "is_member", "net_cents"),
+    [
+        ({"kind": "basket"}, False, False, 4_545),
+        ({"kind": "basket"}, True, False, 5_050),
+        ({"kind": "basket"}, True, True, 4_545),
+        ({"kind": "trailing_spend", "days": 30}, False, False, 5_050),
+    ],
+)
+def test_a_discount_for_somebody_who_has_nothing_yet(
+    monday: date, measure: dict[str, Any], members_only: bool, is_member: bool, net_cents: int
+) -> None:
+    terms = {
+        "names": NAMES,
+        "measure": measure,
+        "members_only": members_only,
+        "steps": [{"from_cents": 5_000, "basis_points": 1_000}],
+    }
+    drafted = with_draft(rules_giving(volume_discount=terms), day=monday, starts_on=monday)
+    visit = TriedVisit(amount_cents=5_050, day=monday, is_member=is_member)
+    assert try_visit(visit, customer=None, programmes=drafted).net_cents == net_cents
+
+
+def test_points_that_wait_are_not_in_the_balance(anna: Customer, monday: date) -> None:
+    """24 points open two weeks later, so that the balance stays as it was without the visit."""
+
+    def wait(rules: dict[str, Any]) -> None:
+        rules["earning"]["pending_days"] = 14
+
+    visit = TriedVisit(amount_cents=2_490, day=monday)
+    now = try_visit(visit, customer=anna, programmes=load_programmes())
+    then = try_visit(visit, customer=anna, programmes=with_draft(rules_with(wait), day=monday, starts_on=monday))
+    assert now.balance_after - then.balance_after == 24
+    assert then.worth_cents == then.programme.value_cents_of(then.balance_after)
+
+
+def test_points_of_rules_that_end_apart_say_when(signed_in: Browser, dace: User, monday: date) -> None:
+    week = {"policy": "days_after_earning", "days": 7}
+    rules = rules_giving(
+        {"gives": {"kind": "bonus", "points": 9}}, expiry={"earned": MONTH, "bonus": week, "goodwill": MONTH}
+    )
+    drafted = with_draft(rules, day=monday, starts_on=monday)
+    then = try_visit(TriedVisit(amount_cents=2_490, day=monday), customer=None, programmes=drafted)
+    assert (then.good_through, then.bonus_good_through) == (monday + timedelta(days=29), monday + timedelta(days=6))
+    draft = draft_of(rules, starts_on=monday, by=dace)
+    page = trial_page(signed_in(dace), draft, amount="24.90", day=monday.isoformat(), channel="till")
+    assert page.count("Points from rules that give a number: ") == 1
+
+
+def test_a_customer_who_is_not_there_is_not_taken_for_a_new_one(signed_in: Browser, dace: User, monday: date) -> None:
+    draft = draft_of(rules_giving(TRIPLE_FOR_GOLD), starts_on=monday, by=dace)
+    asked = {"amount": "10", "day": monday.isoformat(), "channel": "till", "customer": "999999999"}
+    page = trial_page(signed_in(dace), draft, **asked)
+    assert "No customer is found by this." in page
+    assert "Side by side" not in page
+
+
+def test_the_page_asks_for_the_partner_and_the_membership(signed_in: Browser, dace: User, monday: date) -> None:
+    """24 of the amount, 7 at the partner, 5 for members."""
+    Partner.objects.create(code="BOOKS", name="Books", active_from=date(2020, 1, 1))
+    draft = draft_of(
+        rules_giving(
+            {"gives": {"kind": "bonus", "points": 7}, "when": {"partners": ["BOOKS"]}},
+            {"gives": {"kind": "bonus", "points": 5}, "when": {"members_only": True}},
+        ),
+        starts_on=monday,
+        by=dace,
+    )
+    asked = {"amount": "24.90", "day": monday.isoformat(), "channel": "till"}
+    page = trial_page(signed_in(dace), draft, **asked, partner="BOOKS", is_member="on")
+    assert "36 points instead of 24 points" in page
 
 
 def test_it_writes_nothing(signed_in: Browser, anna: Customer, dace: User, monday: date) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -15,7 +17,7 @@ from loyaltycrm.core.forms import one_time_key
 from loyaltycrm.core.permissions import Permission, permission
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.transactions import Busy
-from rewards.actions.adjusting import AdjustmentEffect, adjust_points, preview_adjustment
+from rewards.actions.adjusting import AdjustmentEffect, adjust_points, adjusted_before, preview_adjustment
 from rewards.forms import AdjustmentForm
 from rewards.models import Adjustment, AdjustmentReason, AdjustmentStatus
 from rewards.queries import balance_of
@@ -33,20 +35,23 @@ def adjust(request: HttpRequest, pk: int) -> HttpResponse:
     form = AdjustmentForm(request.POST or None)
     effect = None
     if request.method == "POST" and form.is_valid():
-        key = one_time_key(request)
+        asked: dict[str, Any] = {
+            "customer": customer,
+            "points": form.signed_points,
+            "reason": form.cleaned_data["reason"],
+            "note": form.cleaned_data["note"],
+            "key": one_time_key(request),
+            "by": person(request),
+        }
         try:
-            effect = preview_adjustment(customer=customer, points=form.signed_points, by=person(request))
-            _check_fit(form)
-            if form.cleaned_data["seen"] == _seen(customer, effect):
-                adjustment = adjust_points(
-                    customer=customer,
-                    points=form.signed_points,
-                    reason=form.cleaned_data["reason"],
-                    note=form.cleaned_data["note"],
-                    key=key,
-                    by=person(request),
-                )
-                messages.success(request, _done(adjustment, effect))
+            adjustment = adjusted_before(**asked)
+            if adjustment is None:
+                effect = preview_adjustment(customer=customer, points=form.signed_points, by=person(request))
+                _check_fit(form)
+                if form.cleaned_data["seen"] == _seen(customer, effect):
+                    adjustment = adjust_points(**asked)
+            if adjustment is not None:
+                messages.success(request, _done(adjustment))
                 return redirect("shop:profile", pk)
         except Refused as refusal:
             effect = None
@@ -74,11 +79,11 @@ def _seen(customer: Customer, effect: AdjustmentEffect) -> str:
     return f"{customer.pk}:{effect.points}:{effect.before}:{effect.after}:{int(effect.needs_approval)}"
 
 
-def _done(adjustment: Adjustment, effect: AdjustmentEffect) -> str:
+def _done(adjustment: Adjustment) -> str:
     moved = formats.points(adjustment.points, signed=True)
     if adjustment.status == AdjustmentStatus.WAITING:
         return _("%(points)s wait for a second person. Nothing was posted yet.") % {"points": moved}
     return _("%(points)s. The balance is %(balance)s now.") % {
         "points": moved,
-        "balance": formats.number(effect.after),
+        "balance": formats.number(balance_of(adjustment.customer.current).available),
     }

@@ -21,6 +21,7 @@ from loyaltycrm.core.access import asks_password_again
 from loyaltycrm.core.actions.exports import record_export
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.forms import FilterForm, one_time_key
+from loyaltycrm.core.models import User
 from loyaltycrm.core.permissions import Permission, permission
 from loyaltycrm.core.tables import NUMBER, show_page
 from loyaltycrm.lib import formats
@@ -28,6 +29,7 @@ from loyaltycrm.lib.exports import csv_response
 from rewards.actions.adjusting import (
     AdjustmentEffect,
     approve_adjustment,
+    check_approver,
     decline_adjustment,
     effect_of,
     preview_reversal,
@@ -209,6 +211,7 @@ def _page(request: HttpRequest, shown: Adjustment, form: WhyForm | None = None) 
         reversal = preview_reversal(shown)
     context = {
         "adjustment": shown,
+        "why_not": _why_not(shown, person(request)),
         "effect": effect,
         "refusal": refusal,
         "reversal": reversal,
@@ -216,6 +219,17 @@ def _page(request: HttpRequest, shown: Adjustment, form: WhyForm | None = None) 
         "kind": STATUS_CHIPS[AdjustmentStatus(shown.status)],
     }
     return render(request, "rewards/staff/adjustment.html", context)
+
+
+def _why_not(shown: Adjustment, by: User) -> str:
+    """Why this person cannot approve it now; blank where they can, or where it does not wait."""
+    if shown.status != AdjustmentStatus.WAITING:
+        return ""
+    try:
+        check_approver(shown, by=by)
+    except Refused as refusal:
+        return str(refusal)
+    return ""
 
 
 def _why(data: Any, shown: Adjustment) -> WhyForm:

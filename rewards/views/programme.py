@@ -131,7 +131,7 @@ def draft_import(request: HttpRequest) -> HttpResponse:
                     ).pk
                 },
             )
-            for remark in content.remarks:
+            for remark in content.on_file:
                 messages.warning(request, remark)
             return redirect("rewards:programme_draft", made["draft"])
     return render(request, "rewards/programme/import.html", {"form": form})

@@ -21,8 +21,10 @@ from rewards.actions.programme import decline, hand_in, plan_draft, sign, take_b
 from rewards.actions.programme_versions import earliest_start, version_on
 from rewards.models import DraftStatus, ProgrammeDraft, ProgrammeVersion
 from rewards.plain_words import Section, differences, programme_in_words, terms_of
+from rewards.programme_checks import checked_rules
 from rewards.programme_forms.plan import DeclineForm, PlanForm
 from rewards.programme_forms.rule import KINDS
+from rewards.programme_remarks import remarks_on
 from rewards.rule_words import rule_in_words
 from rewards.views.programme import DRAFT_CHIPS, as_file, as_programme
 from rewards.views.staff import person, try_it
@@ -81,6 +83,7 @@ def draft(request: HttpRequest, pk: int) -> HttpResponse:
         "kinds": KINDS.items(),
         "why_not": _why_not(shown, request),
         "earliest": earliest_start(),
+        "remarks": [] if shown.version else remarks_on(checked_rules(shown.rules), starts_on=shown.starts_on),
     }
     return render(request, "rewards/programme/draft.html", context)
 

@@ -37,8 +37,9 @@ def trial(request: HttpRequest, pk: int) -> HttpResponse:
     context: dict[str, Any] = {"form": form, "draft": shown, "customer": None, "matches": []}
     if asked and form.is_valid():
         customer, matches = _whom(form)
-        context |= {"customer": customer, "matches": matches, "nobody": bool(form.cleaned_data["q"]) and not customer}
-        if customer is not None or not form.cleaned_data["q"]:
+        is_named = bool(form.cleaned_data["q"] or form.cleaned_data["customer"])
+        context |= {"customer": customer, "matches": matches, "nobody": is_named and not customer}
+        if customer is not None or not is_named:
             context |= _compare(shown, form, customer)
     return render(request, "rewards/programme/trial.html", context)
 

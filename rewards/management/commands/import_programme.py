@@ -40,7 +40,7 @@ class Command(BaseCommand):
             raise CommandError(f"--from: {error}") from error
         by = None if options["by"] is None else _person(options["by"])
         content = self._content(options["file"])
-        for remark in content.remarks:
+        for remark in (*content.on_rules, *content.on_file):
             self.stdout.write(remark)
         if options["dry_run"]:
             self.stdout.write(_("The file holds a whole programme. This was a rehearsal: nothing was kept."))
