@@ -1,5 +1,7 @@
 """The login package's forms, whose mistakes name the field and say what to do, like those of every other form."""
 
+from typing import Any
+
 from allauth.account import forms as account
 from allauth.mfa.base import forms as second_step
 from allauth.mfa.totp import forms as totp
@@ -9,7 +11,13 @@ from loyaltycrm.core.forms import DeskFormMixin
 
 
 class Plain(DeskFormMixin):
+    """The first field has the focus, as on every page where there is one thing to do."""
+
     purpose = _("To go on")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        next(iter(self.fields.values())).widget.attrs["autofocus"] = True
 
 
 class Login(Plain, account.LoginForm):

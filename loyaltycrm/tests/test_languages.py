@@ -1,4 +1,4 @@
-"""Every page asked for in Latvian and in Russian: nothing on it is still in English."""
+"""Every page asked for in Latvian and in Russian: nothing on it is still in English, or ends twice."""
 
 from __future__ import annotations
 
@@ -36,6 +36,8 @@ OWN_PAGES: Final = (
     "me/<str:token>/all/",
     "i/<str:code>/",
 )
+# A Latvian day ends with a full stop of its own, which ends the sentence too.
+TWO_STOPS = re.compile(r"\d\.\.(?!\.)")
 TWO_WORDS = re.compile(r"(?:^|\s)[a-z]{3,}\s(?:.*\s)?[a-z]{3,}")
 
 
@@ -114,7 +116,9 @@ def test_no_page_speaks_english_to_someone_who_reads_something_else(
         read += bool(english)
         for code in ("lv", "ru"):
             speak(client, person, code)
-            for text in words_of(client, path) & english - WRITTEN_BY_PEOPLE:
+            said = words_of(client, path)
+            left |= {(code, path, text) for text in said if TWO_STOPS.search(text)}
+            for text in said & english - WRITTEN_BY_PEOPLE:
                 with translation.override(code):
                     known = gettext(text) != text
                 if (known and (code, text) not in ALIKE) or TWO_WORDS.search(text):

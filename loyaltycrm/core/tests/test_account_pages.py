@@ -79,6 +79,14 @@ def test_pages_of_a_persons_account(client: Client, dace: User, address: str) ->
     assert_ours(client, address)
 
 
+def test_one_types_at_once(client: Client, dace: User) -> None:
+    def focused(html: str) -> list[str]:
+        return re.findall(r'name="(\w+)"', " ".join(re.findall(r"<input[^>]*\bautofocus\b[^>]*>", html)))
+
+    assert focused(assert_ours(client, "/accounts/reauthenticate/")) == ["password"]
+    assert focused(assert_ours(Client(), "/accounts/login/")) == ["login"]
+
+
 def test_nobody_changes_the_own_address_past_the_admin(client: Client, dace: User) -> None:
     for address in ("/accounts/", "/accounts/email/", "/accounts/confirm-email/", "/accounts/confirm-email/a-key/"):
         assert client.get(address).status_code == 404, address

@@ -109,7 +109,7 @@ class NamesTable(tables.Table):
 
 
 def table_html(rows: list[dict[str, str]], path: str = "/?q=ber&page=3&sort=name", **options: Any) -> str:
-    table = NamesTable(rows, empty_text="No customers yet.", order_by="name", **options)
+    table = NamesTable(rows, empty_text="No customers yet.", **{"order_by": "name", **options})
     table.paginate(per_page=2)
     request = RequestFactory().get(path)
     return render_to_string("components/table.html", {"table": table}, request)
@@ -127,6 +127,22 @@ def test_a_table_sorts_by_link_says_so_and_forgets_the_page() -> None:
 
 
 @pytest.mark.django_db
+def test_a_table_sorted_the_other_way_says_so_and_leads_back() -> None:
+    html = table_html([{"name": name, "store": "Centrs"} for name in "ab"], "/?sort=-name", order_by="-name")
+    assert 'aria-sort="descending"' in html
+    assert "#arrow-down" in html
+    assert "#arrow-up" not in html
+    assert 'href="?sort=name"' in html
+
+
+@pytest.mark.django_db
+def test_a_long_table_counts_its_rows_as_the_reader_writes_numbers() -> None:
+    assert "1 to 2 of 2,059" in table_html([{"name": "a", "store": "Centrs"}] * 2_059)
+    with translation.override("lv"):
+        assert "2\u00a0059" in table_html([{"name": "a", "store": "Centrs"}] * 2_059)
+
+
+@pytest.mark.django_db
 def test_an_empty_table_says_why() -> None:
     html = table_html([])
     assert "No customers yet." in html
@@ -138,6 +154,8 @@ def test_pages_keep_the_query_and_leave_gaps() -> None:
     page = Paginator(range(200), 10).page(10)
     html = write('{% include "components/pagination.html" %}', "/?q=ber&page=10", page=page)
     assert "91 to 100 of 200" in html
+    many = Paginator(range(2_000), 10).page(1)
+    assert "1 to 10 of 2,000" in write('{% include "components/pagination.html" %}', "/", page=many)
     assert 'href="?q=ber&amp;page=11"' in html
     assert html.count("…") == 2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from django import forms
@@ -155,9 +156,19 @@ class ColumnsForm(DeskFormMixin, forms.Form):
                     % {"column": label_of(str(fact))},
                 )
             taken.setdefault(str(fact), field)
-        if missing := [label_of(name) for name in self.shape.required if name not in taken]:
-            self.add_error(None, _now("Choose the columns that hold: %(columns)s") % {"columns": ", ".join(missing)})
+        if missing := self._missing(taken):
+            self.add_error(None, missing)
         return cleaned
+
+    def _missing(self, taken: Collection[str]) -> str:
+        """What is to be chosen beside these facts; blank where nothing is."""
+        missing = [label_of(name) for name in self.shape.required if name not in taken]
+        return _now("Choose the columns that hold: %(columns)s") % {"columns": ", ".join(missing)} if missing else ""
+
+    @property
+    def still_missing(self) -> str:
+        """What nobody could guess and the file needs, before anything was sent; blank where nothing is."""
+        return "" if self.is_bound else self._missing([self.fields[name].initial for name in self._of_column])
 
     def manner(self) -> Manner:
         """How the file is to be read, as chosen."""

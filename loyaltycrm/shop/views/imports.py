@@ -57,7 +57,7 @@ class ImportFilter(django_filters.FilterSet):
         label=gettext_lazy("Name of the file"), field_name="file_name", lookup_expr="icontains", max_length=100
     )
     kind = django_filters.ChoiceFilter(
-        label=gettext_lazy("Holds"),
+        label=gettext_lazy("Contents"),
         choices=lambda: [(kind.key, kind.label) for kind in KINDS.values()],
         empty_label=gettext_lazy("All"),
     )
@@ -76,7 +76,7 @@ class ImportTable(tables.Table):
         verbose_name=gettext_lazy("Sent"), order_by=("created_at", "pk"), attrs={"td": {"class": "nowrap"}}
     )
     file_name = tables.Column(verbose_name=gettext_lazy("File"), order_by=("file_name", "pk"))
-    kind = tables.Column(verbose_name=gettext_lazy("Holds"), order_by=("kind", "pk"))
+    kind = tables.Column(verbose_name=gettext_lazy("Contents"), order_by=("kind", "pk"))
     state = tables.Column(verbose_name=gettext_lazy("State"), order_by=("state", "pk"))
     accepted = tables.Column(
         accessor="pk",
