@@ -26,7 +26,8 @@ LAST_NAMES: Final = tuple(stem + ending for stem, ending in product(_STEMS, _END
 _PEOPLE: Final = """
     INSERT INTO customers_customer (external_id, first_name, last_name, email, email_key, phone, language, joined_on,
         age_band, created_at)
-    SELECT 'P' || n, f.names[1 + (n * 7919) %% cardinality(f.names)], l.names[1 + (n * 104729) %% cardinality(l.names)],
+    SELECT 'P' || n, f.names[1 + abs(hashint8extended(n, 1) %% cardinality(f.names))],
+        l.names[1 + abs(hashint8extended(n, 2) %% cardinality(l.names))],
         'p' || n || '@example.com', 'p' || n || '@example.com', '+3712' || lpad((n * 7 %% 10000000)::text, 7, '0'),
         'lv', current_date - (n %% 2000)::int, '', now()
     FROM generate_series(1, %(customers)s::bigint) n, (SELECT %(first)s::text[] AS names) f,
@@ -43,7 +44,10 @@ _TABLES: Final = ("customers_customer", "customers_searchterm")
 
 
 def fill(customers: int) -> None:
-    """So many customers with a first and a last name, a phone, an address and a number, and their terms."""
+    """So many customers with a first and a last name, a phone, an address and a number, and their terms.
+
+    Which first name somebody has says nothing of the last one, as among people: who looks for two names finds both.
+    """
     pairs = [(name, form) for name in (*FIRST_NAMES, *LAST_NAMES) for form in folded(name)]
     with transaction.atomic(), connection.cursor() as cursor:
         if is_superuser():

@@ -180,7 +180,9 @@ def move(story: Story) -> None:
     def in_model() -> None:
         # A clock set back since makes a sale of the future of it, which no till records.
         is_ahead = at > story.now + timedelta(minutes=10)
-        if sale.owner is None or sale.refunds or story.is_own(sale, right) or is_ahead:
+        # Points that paid a part of it stay with whom they were taken from: undone and saved again instead.
+        is_paid = any(use.is_money and not use.undone for use in sale.uses)
+        if sale.owner is None or sale.refunds or is_paid or story.is_own(sale, right) or is_ahead:
             raise NotAllowed
         story.model.void(name, at=story.now, day=story.day(store, story.now))
         saved_at = min(sale.recorded_at, story.now)
