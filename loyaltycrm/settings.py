@@ -69,7 +69,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "loyaltycrm.core.middleware.DeviceMiddleware",
-    "csp.middleware.CSPMiddleware",
+    "loyaltycrm.core.middleware.PolicyMiddleware",
     "loyaltycrm.core.api.middleware.ApiMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -6,6 +6,8 @@ from typing import Any
 
 import structlog
 from allauth.mfa.utils import is_mfa_enabled
+from csp.constants import HEADER as POLICY_HEADER
+from csp.utils import build_policy
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import redirect_to_login
@@ -52,6 +54,25 @@ class DeviceMiddleware:
         response.headers.setdefault(
             "Permissions-Policy", "camera=(self), geolocation=(), microphone=(), payment=(), usb=()"
         )
+        return response
+
+
+class PolicyMiddleware:
+    """Send the site's content security policy with every answer that has none of its own.
+
+    It is one for all pages and put together once: django-csp's own middleware does so for each answer, which takes a
+    till's request a twenty-fifth of its time in Python.
+    """
+
+    def __init__(self, get_response: Next) -> None:
+        self.get_response = get_response
+        self.policy = build_policy()
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        is_debug_page = settings.DEBUG and response.status_code in {404, 500}
+        if not is_debug_page:
+            response.headers.setdefault(POLICY_HEADER, self.policy)
         return response
 
 
