@@ -306,30 +306,42 @@ def _sharing(customer_ids: Collection[int]) -> list[tuple[str, int]]:
     """(what is shared, customer) for everyone who shares an email, a phone or a linked household with one of these.
 
     Details of a profile merged into another are the other's; where it is asked for itself, the two are together.
+
+    Each address and phone is looked up by its index. Left to the planner, right after an import of which it knows
+    nothing yet, all customers are compared with all who were asked about.
     """
     ids = list(customer_ids)
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            WITH asked AS (
-                SELECT email_key, phone FROM customers_customer WHERE id = ANY(%(ids)s) OR merged_into_id = ANY(%(ids)s)
+            WITH asked AS MATERIALIZED (
+                SELECT id, email_key, phone FROM customers_customer
+                WHERE id = ANY(%(ids)s) OR merged_into_id = ANY(%(ids)s)
             )
-            SELECT c.email_key, coalesce(c.merged_into_id, c.id) FROM customers_customer c
-            WHERE c.email_key <> '' AND c.email_key IN (SELECT a.email_key FROM asked a WHERE a.email_key <> '')
+            SELECT one.email_key, one.standing FROM (SELECT DISTINCT email_key FROM asked WHERE email_key <> '') a
+            CROSS JOIN LATERAL (
+                SELECT c.email_key, coalesce(c.merged_into_id, c.id) AS standing FROM customers_customer c
+                WHERE c.email_key = a.email_key AND c.email_key <> '' OFFSET 0
+            ) one
             UNION ALL
-            SELECT c.phone, coalesce(c.merged_into_id, c.id) FROM customers_customer c
-            WHERE c.phone <> '' AND c.phone IN (SELECT a.phone FROM asked a WHERE a.phone <> '')
+            SELECT one.phone, one.standing FROM (SELECT DISTINCT phone FROM asked WHERE phone <> '') a
+            CROSS JOIN LATERAL (
+                SELECT c.phone, coalesce(c.merged_into_id, c.id) AS standing FROM customers_customer c
+                WHERE c.phone = a.phone AND c.phone <> '' OFFSET 0
+            ) one
             UNION ALL
             SELECT '=' || c.id, unnest(ARRAY[c.id, c.merged_into_id]) FROM customers_customer c
             WHERE c.id = ANY(%(ids)s) AND c.merged_into_id IS NOT NULL
             UNION ALL
-            SELECT 'household ' || m.household_id, coalesce(c.merged_into_id, c.id)
-            FROM customers_householdmember m JOIN customers_customer c ON c.id = m.customer_id
-            WHERE m.removed_at IS NULL AND m.household_id IN (
-                SELECT own.household_id FROM customers_householdmember own
-                JOIN customers_customer o ON o.id = own.customer_id
-                WHERE own.removed_at IS NULL AND (o.id = ANY(%(ids)s) OR o.merged_into_id = ANY(%(ids)s))
-            )
+            SELECT 'household ' || m.household_id, coalesce(c.merged_into_id, c.id) FROM (
+                SELECT DISTINCT own.household_id FROM asked a CROSS JOIN LATERAL (
+                    SELECT o.household_id FROM customers_householdmember o
+                    WHERE o.customer_id = a.id AND o.removed_at IS NULL OFFSET 0
+                ) own
+            ) home CROSS JOIN LATERAL (
+                SELECT o.household_id, o.customer_id FROM customers_householdmember o
+                WHERE o.household_id = home.household_id AND o.removed_at IS NULL OFFSET 0
+            ) m JOIN customers_customer c ON c.id = m.customer_id
             """,
             {"ids": ids},
         )

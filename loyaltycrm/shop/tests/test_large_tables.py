@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from customers.actions.own_pages import make_page_link
 from customers.actions.visit_sums import sum_visits
 from customers.models import Customer
+from customers.queries import households
 from loyaltycrm.core.models import Store, User
 from rewards.actions.earning import record_visit
 
@@ -26,6 +27,7 @@ GROW = {
     "customers_classification",
     "customers_consentevent",
     "customers_customer",
+    "customers_householdmember",
     "customers_invitation",
     "customers_refund",
     "customers_searchterm",
@@ -84,6 +86,10 @@ def read_whole(statement: str) -> list[str]:
 def whole_tables(client: Client, address: str) -> dict[str, list[str]]:
     with CaptureQueriesContext(connection) as made:
         assert client.get(address).status_code == 200
+    return read_whole_by(made)
+
+
+def read_whole_by(made: CaptureQueriesContext) -> dict[str, list[str]]:
     asked = {one["sql"] for one in made.captured_queries if one["sql"].lstrip("( \n").startswith(("SELECT", "WITH"))}
     return {sql: tables for sql in asked if (tables := read_whole(sql))}
 
@@ -127,3 +133,9 @@ def test_who_holds_a_tier_is_counted_by_indexes_alone(dace: User, signed_in: Cal
     (count,) = [one["sql"] for one in made.captured_queries if "COUNT(*)" in one["sql"] and "tier" in one["sql"]]
     scans = {node["Index Name"]: node["Node Type"] for node in plan_of(count, "bitmapscan") if "Index Name" in node}
     assert scans == dict.fromkeys(("rewards_standing_of_tier", "customers_customer_current"), "Index Only Scan")
+
+
+def test_who_shares_an_address_or_a_phone_is_looked_up(anna: Customer, janis: Customer) -> None:
+    with CaptureQueriesContext(connection) as made:
+        assert households([anna.pk, janis.pk]) == {anna.pk: anna.pk, janis.pk: janis.pk}
+    assert read_whole_by(made) == {}
