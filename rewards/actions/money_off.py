@@ -14,7 +14,7 @@ from loyaltycrm.core.errors import Conflict, Refused
 from loyaltycrm.core.models import Store, User
 from loyaltycrm.lib.inserting import insert_part, is_written
 from loyaltycrm.lib.transactions import atomic_with_retry
-from rewards.actions.redeeming import Used, check_visit, known_use, locked_visit, refusal_in_words
+from rewards.actions.redeeming import Used, check_visit, known_use, locked_visit, refusal_in_words, used_on
 from rewards.actions.telling import used_voucher
 from rewards.ledger import NotAllowed, NotEnoughPoints, UsedPoints, check_at_rate, open_account, replay, write_with
 from rewards.models import Redemption
@@ -36,7 +36,7 @@ def use_as_money(
     visit = locked_visit(visit)
     account = open_account(customer.pk)
     if known := known_use(reference):
-        if (known.customer_id, known.points, known.reward_id, known.visit_id) != (
+        if (known.customer_id, known.points, known.reward_id, used_on(known)) != (
             customer.pk,
             points,
             None,
@@ -56,7 +56,7 @@ def use_as_money(
     )
     worth_cents = account.programmes.at(event.business_date).value_cents_of(points)
     if visit is not None:
-        _check_cost(visit, worth_cents)
+        refuse_more_than_cost(visit, worth_cents)
     replayed = replay(account.state, [event], account.programmes, zone=account.zone)
     if replayed.refused:
         raise refusal_in_words(replayed.refused[0][1])
@@ -108,7 +108,8 @@ def usable_as_money(available: int, programme: Programme, *, most: int = 20) -> 
     return [step * terms.points for step in shown]
 
 
-def _check_cost(visit: Visit, worth_cents: int) -> None:
+def refuse_more_than_cost(visit: Visit, worth_cents: int) -> None:
+    """Raise `Refused` where points would pay more than is left of what a visit cost, or money was given back on it."""
     if visit.refunds.exists():
         raise Refused(_("Money was given back on this visit. Ask a manager for a correction."))
     paid = sum(use.value_cents for use in visit.redemptions.filter(undone_at__isnull=True) if use.paid_visit)

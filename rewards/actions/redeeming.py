@@ -96,7 +96,11 @@ def use_reward(
     visit = locked_visit(visit)
     account = open_account(customer.pk)
     if known := known_use(reference):
-        if (known.customer_id, known.reward_id) != (customer.pk, reward.pk):
+        if (known.customer_id, known.reward_id, used_on(known)) != (
+            customer.pk,
+            reward.pk,
+            visit.pk if visit else None,
+        ):
             raise Conflict(_("This form was already used for something else. Open the page again."))
         return Used(known, is_new=False)
     check_visit(visit, customer)
@@ -355,3 +359,8 @@ def known_use(reference: str) -> Redemption | None:
     # By hand: nearly always there is none, and the till waits for the answer.
     known = rows_of("SELECT id FROM rewards_redemption WHERE reference = %s", [f"redemption:{reference}"])
     return Redemption.objects.get(pk=known[0][0]) if known else None
+
+
+def used_on(known: Redemption) -> int | None:
+    """The visit that a use of points was asked for on; not one that it joined since."""
+    return known.posting.visit_id if known.posting else None

@@ -268,6 +268,14 @@ _RULES = [
            ) g ON g.programme_version_id = b.programme_version_id AND g.key = b.rule_key
            GROUP BY b.id HAVING b.points_given <> coalesce(sum(g.points), 0)""",
     ),
+    _Rule(
+        "a use of points is of the visit that its posting names",
+        "rewards_redemption",
+        """SELECT r.id, format('%s: visit %s, its posting %s', r.reference, coalesce(r.visit_id::text, 'none'),
+                               p.visit_id)
+           FROM rewards_redemption r JOIN rewards_posting p ON p.id = r.posting_id
+           WHERE p.visit_id IS NOT NULL AND p.visit_id IS DISTINCT FROM r.visit_id""",
+    ),
     _Rule("the sums of a day are what its postings moved", "rewards_daypoints", POINTS_THAT_DIFFER),
     _Rule("the sums of a day are what its postings did to lots", "rewards_daylots", LOTS_THAT_DIFFER),
 ]

@@ -229,9 +229,10 @@ def _causes(posting: Posting, history: History, done: set[str]) -> list[Event]:
     elif (closing := closing_of(posting)) is not None:
         events.append(closing)
     elif posting.kind == PostingKind.REDEEM:
-        visit = history.visits.get(posting.visit_id or 0)
+        visit_id = posting.visit_id or history.joined.get(posting.pk)
+        visit = history.visits.get(visit_id or 0)
         receipt = visit.receipt_key if visit else ""
-        events.append(UsedPoints(*when, posting.reference, posting.points, posting.visit_id, receipt))
+        events.append(UsedPoints(*when, posting.reference, posting.points, visit_id, receipt))
     elif posting.kind == PostingKind.GOODWILL:
         events.append(GaveGoodwill(*when, posting.reference, posting.points))
     elif posting.kind == PostingKind.TAKE_BACK and original is not None and original.kind == PostingKind.GOODWILL:

@@ -13,7 +13,7 @@ from customers.models import Refund, RefundLine, UndoneRefund, Visit
 from rewards.ledger.adjusting import Told, told_by_hand
 from rewards.ledger.moving import Settlement
 from rewards.ledger.visits import facts_of
-from rewards.models import Account, AccountMerge, Lot, LotUse, Posting, PostingKind
+from rewards.models import Account, AccountMerge, Lot, LotUse, Posting, PostingKind, Redemption
 from rewards.programme import Basket, from_facts
 
 
@@ -34,6 +34,7 @@ class Returned:
 class History:
     """The facts and postings of one customer, or of several whom merges ever joined, who are checked together.
 
+    `joined` are the visits that came after points were used on them, by the id of the use's posting;
     `lots` are the rows of their lots by reference, `settled` is what each merge did to arrears, `moved` the numbers of
     the lots that first held what it moved.
     """
@@ -43,6 +44,7 @@ class History:
     baskets: dict[int, Basket] = field(default_factory=dict)
     refunds: dict[int, list[Returned]] = field(default_factory=lambda: defaultdict(list))
     postings: list[Posting] = field(default_factory=list)
+    joined: dict[int, int] = field(default_factory=dict)
     by_hand: dict[int, Told] = field(default_factory=dict)
     merges: dict[int, AccountMerge] = field(default_factory=dict)
     lots: dict[str, Lot] = field(default_factory=dict)
@@ -112,6 +114,9 @@ def histories(accounts: dict[int, int]) -> list[History]:
         if f"refund:{one.refund}" in history.stems:
             history.refunds[one.visit_id].append(_returned(one.refund, one, one.returned, undone_at=one.undone_at))
             history.refunds[one.visit_id].sort(key=lambda refund: refund.pk)
+    joined = Redemption.objects.filter(posting__source__in=ids, posting__visit=None, visit__isnull=False)
+    for source, posting_id, visit_id in joined.values_list("posting__source", "posting", "visit"):
+        of_account[source].joined[posting_id] = visit_id
     told = told_by_hand(ids)
     for history in circles:
         history.by_hand = told

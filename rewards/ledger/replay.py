@@ -231,7 +231,7 @@ def _gave_money_back(event: GaveMoneyBack, state: AccountState, programmes: Prog
         raise NotAllowed(f"{refunded} cents back of {visit.net_cents} paid")
     visit.give_back(event.net_cents, event.lines)
     left = sum(one.points - one.given_back for one in visit.spent)
-    share = sum(one.points for one in visit.spent) * event.net_cents // visit.net_cents
+    share = sum(one.points for one in visit.spent if not one.is_undone) * event.net_cents // visit.net_cents
     back = left if refunded == visit.net_cents else share
     entries = [
         *give_back(event, state, visit.spent, back, programmes),
@@ -254,7 +254,9 @@ def _undid_visit(event: UndidVisit, state: AccountState, programmes: Programmes)
 @apply.register
 def _undid_redemption(event: UndidRedemption, state: AccountState, programmes: Programmes) -> list[Entry]:
     spent = state.spendings[event.origin]
-    return give_back(event, state, [spent], spent.points - spent.given_back, programmes)
+    left = spent.points - spent.given_back
+    spent.is_undone = left > 0
+    return give_back(event, state, [spent], left, programmes)
 
 
 @apply.register

@@ -27,7 +27,8 @@ class Spending:
     """Points taken that can be given back: the posting's reference, its points, uses and what was given back so far.
 
     What was used last is given back first.
-    `counter` is where they went: the account from which they come back. `account_id` is who spent them.
+    `counter` is where they went: the account from which they come back. `account_id` is who spent them. `is_undone`
+    where points came back because they were used by mistake: then it was not spent on its visit.
     """
 
     reference: str
@@ -36,6 +37,7 @@ class Spending:
     counter: AccountKind = AccountKind.REDEEMED
     given_back: int = 0
     account_id: int = 0
+    is_undone: bool = False
 
     def not_given_back(self) -> Iterator[Use]:
         """What is left of the uses, the last one first."""

@@ -58,10 +58,14 @@ _LOAD_FOR_SALES: Final = _loading(
 )
 _LOAD_FOR_SALE: Final = _loading(_locking(_ONE, day="%s::date"), lots=_LOTS_OF_A_SALE)
 _COUNT_LOCKED: Final = f"SELECT count(*), count(merged_into_id) FROM ({_locking(_MANY)}) AS locked"  # noqa: S608
+# A use that its visit came after is told by its redemption: a posting never changes.
 _SPENDERS: Final = """
-    SELECT DISTINCT a.id, o.customer_id FROM rewards_posting p JOIN rewards_account a ON a.id = p.source_id
-    JOIN rewards_account o ON o.id = coalesce(a.merged_into_id, a.id)
-    WHERE p.visit_id {these} AND p.kind = 'redeem'"""
+    SELECT DISTINCT a.id, o.customer_id FROM (
+        SELECT source_id FROM rewards_posting WHERE visit_id {these} AND kind = 'redeem'
+        UNION ALL SELECT p.source_id FROM rewards_redemption r JOIN rewards_posting p ON p.id = r.posting_id
+        WHERE r.visit_id {these}) AS used
+    JOIN rewards_account a ON a.id = used.source_id
+    JOIN rewards_account o ON o.id = coalesce(a.merged_into_id, a.id)"""
 _MAKE_ACCOUNTS: Final = """
     INSERT INTO rewards_account (kind, customer_id, book_balance, arrears)
     SELECT 'customer', id, 0, 0 FROM unnest(%s::bigint[]) AS wanted(id)
@@ -141,7 +145,7 @@ def _spenders_on(visit_ids: Collection[int]) -> dict[int, int]:
         return {}
     is_one = len(visit_ids) == 1
     statement = _SPENDERS.format(these=_ONE if is_one else _MANY)
-    return dict(rows_of(statement, [str(*visit_ids) if is_one else as_array(visit_ids)]))
+    return dict(rows_of(statement, [str(*visit_ids) if is_one else as_array(visit_ids)] * 2))
 
 
 def _lock_and_load_states(

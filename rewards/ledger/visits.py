@@ -33,7 +33,10 @@ _VISITS: Final = """
     FROM customers_visit v WHERE v.id {these}"""
 _POSTINGS: Final = """
     SELECT id, visit_id, kind, reference, points, programme_version_id
-    FROM rewards_posting WHERE visit_id {these} ORDER BY id"""
+    FROM rewards_posting WHERE visit_id {these}
+    UNION SELECT p.id, r.visit_id, p.kind, p.reference, p.points, p.programme_version_id
+    FROM rewards_redemption r JOIN rewards_posting p ON p.id = r.posting_id WHERE r.visit_id {these}
+    ORDER BY id"""
 _OWN_LOTS: Final = f"""
     WITH own AS (SELECT l.* FROM rewards_posting p JOIN rewards_lot l ON l.posting_id = p.id
         WHERE p.visit_id {{these}} AND p.kind = 'earn')
@@ -65,8 +68,8 @@ def load_visits(
     by_reference = {lot.reference: lot for lot in lots.values()}
     on_visits = _rows(_POSTINGS, visit_ids)
     taken_back: dict[str, int] = {}
+    spent_on: dict[int, int] = {}
     for posting_id, visit_id, kind, reference, points, version_id in on_visits:
-        del posting_id
         visit_points = visits[visit_id]
         if kind == PostingKind.EARN:
             visit_points.earned = points
@@ -79,8 +82,10 @@ def load_visits(
             taken_back[reference] = points
         elif kind == PostingKind.UNDO:
             visit_points.taken -= taken_back.get(reference.removeprefix("undo:"), 0)
-    for spent_on, spent in load_spendings([row[0] for row in on_visits if row[2] in _COUNTERS], by_account, lots):
-        visits[spent_on or 0].spent.append(spent)
+        elif kind in _COUNTERS:
+            spent_on[posting_id] = visit_id
+    for posting_id, spent in load_spendings(spent_on, by_account, lots).items():
+        visits[spent_on[posting_id]].spent.append(spent)
     for visit_points in visits.values():
         if visit_points.earned and visit_points.version_id:
             programme = programmes.by_id(visit_points.version_id)
@@ -94,27 +99,31 @@ def facts_of(visit_ids: Collection[int]) -> dict[int, dict[str, Any]]:
 
 def load_spendings(
     posting_ids: Collection[int], by_account: dict[int, AccountState], lots: dict[int, LotState]
-) -> list[tuple[int | None, Spending]]:
-    """The uses and takings among these postings with what was given back of them, each with its visit, in order."""
+) -> dict[int, Spending]:
+    """The uses and takings among these postings with what was given back of them, by the id of the posting, in
+    order."""
     if not posting_ids:
-        return []
-    taken = list(Posting.objects.filter(id__in=posting_ids, kind__in=_COUNTERS).order_by("id"))
+        return {}
+    taken = list(Posting.objects.filter(id__in=list(posting_ids), kind__in=_COUNTERS).order_by("id"))
     prefetch_related_objects(taken, "lot_uses")
     wanted = {use.lot_id for posting in taken for use in posting.lot_uses.all()}
     load_lots(Lot.objects.filter(id__in=wanted - lots.keys()), by_account, lots)
-    found: dict[int, tuple[int | None, Spending]] = {}
+    found: dict[int, Spending] = {}
     for posting in taken:
         uses = [Use(lots[use.lot_id], use.points) for use in posting.lot_uses.all()]
         counter = _COUNTERS[posting.kind]
         spent = Spending(posting.reference, posting.points, uses, counter, account_id=posting.source_id)
-        found[posting.pk] = (posting.visit_id, spent)
+        found[posting.pk] = spent
         owner = by_account.get(posting.source_id)
         for state in [owner] if owner else by_account.values():
             state.spendings[posting.reference] = spent
     given_back = Posting.objects.filter(reverses__in=list(found), kind=PostingKind.GIVE_BACK)
-    for spent_by, points in given_back.exclude(reversals__kind=PostingKind.UNDO).values_list("reverses", "points"):
-        found[spent_by or 0][1].given_back += points
-    return list(found.values())
+    standing = given_back.exclude(reversals__kind=PostingKind.UNDO)
+    for spent_by, points, reference in standing.values_list("reverses", "points", "reference"):
+        spent = found[spent_by or 0]
+        spent.given_back += points
+        spent.is_undone = spent.is_undone or reference.startswith("undo:redemption:")
+    return found
 
 
 def _rows(statement: str, visit_ids: list[int], new_refund_ids: Iterable[int] = ()) -> list[tuple[Any, ...]]:

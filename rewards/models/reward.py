@@ -156,6 +156,21 @@ class Redemption(models.Model):
         return bool(self.off_cents or self.bonus_points)
 
     @property
+    def is_money_off(self) -> bool:
+        """Whether its points were money off."""
+        return bool(self.points and not (self.reward_id or self.voucher_id))
+
+    @property
     def paid_visit(self) -> bool:
         """Whether points of it paid a part of its visit, as money off."""
-        return bool(self.points and self.visit_id and not (self.reward_id or self.voucher_id))
+        return bool(self.visit_id and self.is_money_off)
+
+    @property
+    def bought_code(self) -> bool:
+        """Whether its points bought a code to be used with a visit, instead of something handed over."""
+        return bool(self.points and self.reward_id and not self.voucher_id)
+
+    @property
+    def may_join_visit(self) -> bool:
+        """Whether the visit saved next can be the one that its points were spent on."""
+        return bool(self.points and self.visit_id is None and self.undone_at is None and not self.bought_code)

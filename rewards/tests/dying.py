@@ -39,6 +39,19 @@ def redeem() -> None:
     use_reward(customer=_customer(), reward=reward, store=_store(), reference="k2", visit=_visit(), by=None)
 
 
+def join() -> None:
+    from django.db import transaction
+
+    from rewards.actions.earning import record_visit
+    from rewards.actions.joining_uses import join_uses
+    from rewards.models import Redemption
+
+    with transaction.atomic():
+        saved = record_visit(customer=_customer(), store=_store(), net_cents=40_00, receipt_id="next", by=None)
+        if saved.is_new:
+            join_uses([Redemption.objects.get(reference="redemption:before").pk], visit=saved.visit, by=None)
+
+
 def undo_redemption() -> None:
     from rewards.actions import undoing_redemptions
     from rewards.models import Redemption
@@ -94,7 +107,20 @@ def part() -> None:
 
 CHANGES: dict[str, Callable[[], None]] = {
     change.__name__: change
-    for change in (award, refund, redeem, undo_redemption, void, adjust, goodwill, take_goodwill, sweep, merge, part)
+    for change in (
+        award,
+        refund,
+        redeem,
+        join,
+        undo_redemption,
+        void,
+        adjust,
+        goodwill,
+        take_goodwill,
+        sweep,
+        merge,
+        part,
+    )
 }
 
 

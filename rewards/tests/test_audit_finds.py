@@ -80,6 +80,18 @@ GIFT = posting("p.kind = 'goodwill'")
 
 CORRUPTIONS = [
     Corruption(
+        "a use of another visit than its posting",
+        "rewards_redemption: SELECT id FROM rewards_redemption WHERE reference = 'redemption:k'",
+        "UPDATE rewards_redemption SET visit_id = NULL WHERE id = {id}",
+    ),
+    Corruption(
+        "a use that joined a visit before it was given back",
+        "rewards_redemption: SELECT id FROM rewards_redemption WHERE reference = 'redemption:loose'",
+        "UPDATE rewards_redemption SET visit_id = (SELECT id FROM customers_visit WHERE receipt_id = 'spent')"
+        " WHERE id = {id}",
+        posting("p.kind = 'take_back' AND p.visit_id = (SELECT id FROM customers_visit WHERE receipt_id = 'spent')"),
+    ),
+    Corruption(
         "a balance too high", account(), "UPDATE rewards_account SET book_balance = book_balance + 1 WHERE id = {id}"
     ),
     Corruption(

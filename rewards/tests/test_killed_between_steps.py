@@ -117,6 +117,7 @@ def test_all_or_nothing_at_every_statement(
     )
     reward = Reward.objects.create(key="c", names={"en": "C"}, points_cost=100, benefit=FreeItem(worth_cents=1))
     use_reward(customer=nameless, reward=reward, store=barona_iela, reference="k", visit=saved.visit, by=None)
+    use_reward(customer=nameless, reward=reward, store=barona_iela, reference="before", by=None)
     post_goodwill(customer=nameless, points=40, reference="goodwill:old", by=None)
     post_goodwill(customer=olga, points=15, reference="goodwill:olga", by=None)
     if change == "part":

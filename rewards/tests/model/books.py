@@ -59,7 +59,8 @@ class Draw:
 
 @dataclass
 class Use:
-    """One use of points; `owner` is who had them then, `is_money` whether they were money off."""
+    """One use of points; `owner` is who had them then, `is_money` whether they were money off, `withdrawn` whether
+    points came back because it was a mistake. `store` is where it was."""
 
     owner: str
     points: int
@@ -67,7 +68,9 @@ class Use:
     at: datetime
     returned: int = 0
     undone: bool = False
+    withdrawn: bool = False
     is_money: bool = False
+    store: str = ""
 
 
 @dataclass

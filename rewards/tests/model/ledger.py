@@ -149,7 +149,8 @@ class Ledger:
         self.effects[name] = effect = Effect(self, sale)
         self.cause = name
         left = sum(use.points - use.returned for use in sale.uses)
-        share = left if sale.kept == 0 else min(left, sum(use.points for use in sale.uses) * cents // sale.cents)
+        spent = sum(use.points for use in sale.uses if not use.withdrawn)
+        share = left if sale.kept == 0 else min(left, spent * cents // sale.cents)
         for use in reversed(sale.uses):
             part = min(share, use.points - use.returned)
             share -= part
@@ -194,6 +195,7 @@ class Ledger:
         if use.undone:
             raise NotAllowed
         use.undone = True
+        use.withdrawn = use.points > use.returned
         self.begin(self.account(use.owner), day)
         self._give_back(use, use.points - use.returned, day)
 

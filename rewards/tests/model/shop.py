@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from django.db import connection
+from django.db import connection, transaction
 
 from customers.actions.customers import create_customer
 from customers.actions.returned_lines import ReturnedLine
@@ -27,6 +27,7 @@ from rewards.actions.adjusting import adjust_points, approve_adjustment, decline
 from rewards.actions.earning import Details, record_visit, refund_visit, undo_visit
 from rewards.actions.expiry import sweep_expired
 from rewards.actions.goodwill import post_goodwill, reverse_goodwill
+from rewards.actions.joining_uses import join_uses
 from rewards.actions.money_off import use_as_money
 from rewards.actions.receipts import claim_visit, move_visit
 from rewards.actions.redeeming import use_reward
@@ -194,6 +195,12 @@ class RealShop:
         )
         self.visits[name] = saved.visit
         return saved.points
+
+    def sell_after(self, uses: list[str], name: str, owner: str, store: str, cents: int, at: datetime) -> int:
+        with transaction.atomic():
+            earned = self.sell(name, owner, store, cents, at)
+            join_uses([self.uses[one].pk for one in uses], visit=self.visits[name], by=None)
+        return earned
 
     def claim(self, name: str, owner: str) -> int:
         visit = self.visits[name]

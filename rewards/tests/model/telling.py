@@ -13,6 +13,7 @@ from rewards.tests.model.story import Story
 
 OPERATIONS: list[tuple[Callable[[Story], None], int]] = [
     (tills.sell, 300),
+    (tills.sell_after_uses, 60),
     (tills.sell_again, 50),
     (tills.refund, 140),
     (tills.refund_again, 30),

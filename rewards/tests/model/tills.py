@@ -8,6 +8,7 @@ from datetime import timedelta
 from rewards.tests.model.books import NotAllowed, Sale
 from rewards.tests.model.choices import some_cents, some_goods
 from rewards.tests.model.effects import take_off
+from rewards.tests.model.joining import sell_after
 from rewards.tests.model.shop import COSTS, MONEY, REFUSALS
 from rewards.tests.model.story import UNDO, Story
 
@@ -25,6 +26,34 @@ def sell(story: Story) -> None:
     story.expect_same(owner, expected, story.real.sell(*sent), "points earned")
     story.sent.append(sent)
     story.touch(owner)
+
+
+def sell_after_uses(story: Story) -> None:
+    """What was used just before, of one customer mostly, belongs to the sale that is saved next."""
+    chance = story.chance
+    recent = list(story.uses.items())[-5:]
+    if not recent:
+        return
+    first = chance.choice(recent)[1]
+    is_odd = chance.random() < 0.1
+    owner = story.owner() if is_odd else story.model.account(first.owner).name
+    cents, store = some_cents(chance), story.store() if chance.random() < 0.05 else first.store
+    at = story.now - timedelta(days=chance.choice([0] * 12 + [1, 2]), minutes=chance.choice([0, 0, 7]))
+    chosen = [name for name, use in recent if is_odd or (use.owner == first.owner and not use.undone)]
+    chosen = [name for name in chosen if chance.random() < 0.8]
+    uses, name, day = [story.uses[one] for one in chosen], story.name("v"), story.day(store, at)
+    story.note(owner, f"sale {name} of {cents} with {chosen} at {store}, {at:%F %H:%M}")
+    for one in uses:
+        story.touch(one.owner)
+    earned: list[int] = []
+
+    def in_model() -> None:
+        sold = sell_after(story.model, uses, name, owner, cents, at=at, day=day, now=story.now, store=store)
+        earned.append(sold)
+
+    if story.both(owner, in_model, lambda: earned.append(story.real.sell_after(chosen, name, owner, store, cents, at))):
+        story.expect_same(owner, earned[0], earned[1], "points earned with what was used")
+        story.sent.append((name, owner, store, cents, at, ()))
 
 
 def sell_again(story: Story) -> None:
@@ -235,7 +264,7 @@ def use(story: Story) -> None:
         if is_money:
             _check_money(story.model.sales[sale] if sale else None, cost)
         story.uses[name] = story.model.use(owner, cost, at=story.now, day=day, sale_name=sale)
-        story.uses[name].is_money = is_money
+        story.uses[name].is_money, story.uses[name].store = is_money, store
 
     if story.both(owner, in_model, lambda: use_in_real(name, owner, store, cost, sale)) and story.chance.random() < 0.2:
         story.note(owner, f"use {name} sent again")
