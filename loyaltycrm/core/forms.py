@@ -36,10 +36,10 @@ def not_too_late(day: date) -> None:
         raise ValidationError(_("Choose an earlier day"), code="too_late")
 
 
-def one_time_key(request: HttpRequest) -> str:
+def one_time_key(request: HttpRequest, field: str = KEY_FIELD) -> str:
     """The one-time key that the form was sent with. Raises `BadRequest` where it is missing or no key of ours."""
     try:
-        return str(uuid.UUID(request.POST.get(KEY_FIELD, "")))
+        return str(uuid.UUID(request.POST.get(field, "")))
     except ValueError as error:
         raise BadRequest("The form came without its one-time key.") from error
 

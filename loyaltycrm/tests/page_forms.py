@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from typing import Final
 from urllib.parse import quote_from_bytes
@@ -56,6 +56,9 @@ class _Reader(HTMLParser):
         self.page = page
         self.forms: list[PageForm] = []
         self._by_id: dict[str, PageForm] = {}
+        # What names a form that comes later on the page: its fields, and where their buttons send it.
+        self._before: dict[str, dict[str, Field]] = {}
+        self._elsewhere: dict[str, dict[str, None]] = {}
         self._form: PageForm | None = None
         self._select: Field | None = None
         self._area: Field | None = None
@@ -69,10 +72,13 @@ class _Reader(HTMLParser):
                 self.page.partition("?")[0] + action if action.startswith("?") else action,
                 told.get("method", "get").upper(),
                 told.get("enctype") == "multipart/form-data",
+                self._before.get(told.get("id", ""), {}),
             )
             self.forms.append(self._form)
             if told.get("id"):
                 self._by_id[told["id"]] = self._form
+                for address in self._elsewhere.pop(told["id"], {}):
+                    self._send_elsewhere(self._form, address)
         elif tag == "option" and self._select is not None:
             self._select.choices.append(told.get("value", ""))
             if "selected" in told:
@@ -82,10 +88,18 @@ class _Reader(HTMLParser):
 
     def _field(self, tag: str, told: dict[str, str]) -> None:
         form = self._by_id.get(told.get("form", ""), self._form)
-        if form is None:
+        if told.get("form") and told["form"] not in self._by_id:
+            fields = self._before.setdefault(told["form"], {})
+            if "formaction" in told:
+                self._elsewhere.setdefault(told["form"], {})[told["formaction"]] = None
+        elif form is not None:
+            fields = form.fields
+            if "formaction" in told:
+                self._send_elsewhere(form, told["formaction"])
+        else:
             return
         kind = told.get("type", "text" if tag == "input" else tag)
-        known = form.fields.setdefault(told["name"], Field(told["name"], kind, inputmode=told.get("inputmode", "")))
+        known = fields.setdefault(told["name"], Field(told["name"], kind, inputmode=told.get("inputmode", "")))
         if tag == "select":
             self._select = known
         elif tag == "textarea":
@@ -96,6 +110,10 @@ class _Reader(HTMLParser):
                 known.given.append(told.get("value", "on"))
         elif told.get("value"):
             known.given.append(told["value"])
+
+    def _send_elsewhere(self, form: PageForm, address: str) -> None:
+        """A button sends the same fields to another address."""
+        self.forms.append(replace(form, action=address))
 
     def handle_data(self, data: str) -> None:
         if self._area is not None and data.strip():

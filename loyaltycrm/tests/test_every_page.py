@@ -210,6 +210,7 @@ SEND_ON = {
     "till/new/save/": "to the form that is sent here",
     "till/no-card/save/": "to the form that is sent here",
     "till/customers/<int:pk>/save/": "to the form that is sent here",
+    "till/customers/<int:pk>/rewards/<int:reward_pk>/use/": "to the form beside which it is pressed",
 }
 FOR_MACHINES = {"mail/events/<slug:provider>/", "health/", "metrics"}
 FOR_TILLS = re.compile(r"api/v1/.+")

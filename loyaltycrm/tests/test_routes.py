@@ -55,7 +55,13 @@ OPEN_TO_STRANGERS = {
     "accounts/password/reset/key/done/",
 }
 # Addresses that send everybody elsewhere: home, and where a form was sent to before its page was opened again.
-ONLY_SENDS_ON = {"", "till/new/save/", "till/no-card/save/", "till/customers/<int:pk>/save/"}
+ONLY_SENDS_ON = {
+    "",
+    "till/new/save/",
+    "till/no-card/save/",
+    "till/customers/<int:pk>/save/",
+    "till/customers/<int:pk>/rewards/<int:reward_pk>/use/",
+}
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from loyaltycrm.shop.actions.receipt_mails import mail_receipt
 from loyaltycrm.shop.queries.till import key_scope
 from rewards.actions.codes import NO_CODES, codes_for, sale_of, spread, use_codes
 from rewards.actions.earning import NO_DETAILS, Details, record_visit, refund_visit
+from rewards.actions.joining_uses import join_uses
 from rewards.actions.money_off import use_as_money, worth_as_money
 from rewards.actions.own_account import refuse_own_account
 from rewards.actions.redeeming import Used, normalise_code, use_reward
@@ -61,6 +62,7 @@ def save_visit(
     by_email: bool = False,
     receipt_lines: Sequence[ReceiptLine] = (),
     points: int | None = None,
+    used: Sequence[int] = (),
     occurred_at: datetime | None = None,
     key: str,
     by: User,
@@ -69,7 +71,8 @@ def save_visit(
 
     `amount_cents` is the amount before the programme's volume discount and before the codes ticked or typed, which are
     taken off here; without any of them it is what was paid. `item_cents` is the price of the item that a code is for.
-    `points` are used as money off what is left to pay: they pay that part of the visit.
+    `points` are used as money off what is left to pay: they pay that part of the visit. `used` are uses of points, by
+    id, that were made just before and belong to it.
     `details` say what of it the programme may leave out, `receipt_lines` what was bought, at prices before the codes.
     `occurred_at` is when it was typed, where it could not be sent at once: its day counts. Default: now.
     `by_email` lets the receipt go to the customer when the time to undo it is over, where an email can reach them.
@@ -91,6 +94,7 @@ def save_visit(
         **({} if item_cents is None else {"item_cents": item_cents}),
         **({"lines": repr(list(receipt_lines))} if receipt_lines else {}),
         **({"points": points} if points else {}),
+        **({"used": sorted(used)} if used else {}),
     }
 
     def produce() -> dict[str, Any]:
@@ -126,6 +130,7 @@ def save_visit(
                 field="receipt_id",
             )
         if outcome.is_new:
+            join_uses(used, visit=outcome.visit, by=by)
             use_codes(codes, visit=outcome.visit, by=by)
             if points:
                 use_as_money(

@@ -8,6 +8,7 @@ from typing import Any, cast
 from django import forms
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.forms.utils import ErrorDict
 from django.utils.translation import gettext_lazy as _
 
 from customers.actions.visits import receipt_key
@@ -22,8 +23,8 @@ from loyaltycrm.shop.forms.goods import BLANK_LINES, MOST_LINES, GoodsField, Typ
 CONSENT_WORDING = "till 2026-11"
 
 
-class TickedVouchersField(forms.Field):
-    """The numbers of the vouchers ticked; whose they are and whether they are good is the action's business."""
+class TickedField(forms.Field):
+    """The numbers of what was ticked; whose it is and whether it is good is the action's business."""
 
     widget = forms.MultipleHiddenInput
 
@@ -55,7 +56,7 @@ class StoreForm(DeskFormMixin, forms.Form):
 
 
 class VisitForm(DeskFormMixin, forms.Form):
-    """A visit at a till; the amount is all that must be typed."""
+    """A visit at a till; the amount is all that must be typed. A draft shows what was typed, and checks nothing."""
 
     purpose = _("To save this visit")
 
@@ -72,10 +73,17 @@ class VisitForm(DeskFormMixin, forms.Form):
     note = LineField(label=_("Note for the team"), max_length=200, required=False)
     goods = GoodsField(label=_("Goods"), required=False)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, is_draft: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.is_draft = is_draft
         self.fields["amount"].widget.attrs |= {"autofocus": True, "enterkeyhint": "done"}
         self.fields["amount"].required = False
+
+    def full_clean(self) -> None:
+        if self.is_draft:
+            self._errors, self.cleaned_data = ErrorDict(), {}
+        else:
+            super().full_clean()
 
     @property
     def goods_rows(self) -> list[TypedLine]:
@@ -120,7 +128,8 @@ class VisitForm(DeskFormMixin, forms.Form):
 class MemberVisitForm(VisitForm):
     """A visit of a known customer, who may use offers and codes on it."""
 
-    voucher = TickedVouchersField(label=_("Offers"), required=False)
+    voucher = TickedField(label=_("Offers"), required=False)
+    used = TickedField(label=_("Used on this visit"), required=False)
     code = LineField(label=_("Code"), max_length=40, required=False)
     by_email = forms.BooleanField(label=_("Receipt by email"), required=False)
     item_cents = AmountField(label=_("Price of the item"), required=False)

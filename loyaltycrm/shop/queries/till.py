@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import Case, F, Q, Sum, Value, When
+from django.db.models import Case, F, Max, Q, Sum, Value, When
 from django.utils import timezone
 
 from customers.actions.mailing import may_be_mailed
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 LATEST = 5
+MOST_USED = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,8 @@ class Warned:
 @dataclass(frozen=True, slots=True)
 class CustomerCard:
     """What the till shows about a customer. `notes` are sentences on points and tier, `till_note` is what the team
-    wants known here."""
+    wants known here; `used_for_next` are those uses, by id, that belong to the visit saved next unless somebody says
+    no."""
 
     tier: TierBadge
     balance: Balance
@@ -66,6 +68,7 @@ class CustomerCard:
     usable: list[Reward]
     warned: Warned | None
     used: list[DoneHere]
+    used_for_next: frozenset[int]
     notes: list[str]
     till_note: str = ""
 
@@ -165,6 +168,7 @@ def card_of(customer: Customer, *, store: Store, user: User) -> CustomerCard:
     balance = balance_of(customer, today)
     rewards = catalogue()
     standing = getattr(customer, "tier_standing", None)
+    used = _just_used(customer, store)
     gaps = Classification.objects.filter(customer=customer).values_list("usual_gap_days", flat=True)
     return CustomerCard(
         tier=badge(standing.tier if standing else programme.tier_keys[0], programme),
@@ -173,7 +177,8 @@ def card_of(customer: Customer, *, store: Store, user: User) -> CustomerCard:
         next_reward=next_reward(balance.available, rewards),
         usable=[reward for reward in rewards if reward.points_cost <= balance.available],
         warned=_warning(customer, balance, user=user, today=today),
-        used=_just_used(customer, store),
+        used=used,
+        used_for_next=_used_for_next(used, customer, store),
         notes=[
             *points_in_words(balance),
             *tier_in_words(tier_progress(customer), currency=Company.current().currency),
@@ -202,7 +207,17 @@ def _just_used(customer: Customer, store: Store) -> list[DoneHere]:
     """What the customer used in this store and can still be undone."""
     undo_time = _undo_time()
     standing = Redemption.objects.filter(customer=customer, store=store, undone_at__isnull=True)
-    return _done(standing.filter(redeemed_at__gte=timezone.now() - undo_time), undo_time)
+    return _done(standing.filter(redeemed_at__gte=timezone.now() - undo_time), undo_time, most=MOST_USED)
+
+
+def _used_for_next(used: Sequence[DoneHere], customer: Customer, store: Store) -> frozenset[int]:
+    """What was used without a visit, and not before one was saved here that was to have it."""
+    waiting = [one.redemption for one in used if one.redemption and one.redemption.may_join_visit]
+    if not waiting:
+        return frozenset()
+    here = Visit.objects.standing().filter(customer=customer, store=store)
+    last = here.aggregate(at=Max("recorded_at"))["at"]
+    return frozenset(use.pk for use in waiting if last is None or use.redeemed_at > last)
 
 
 def latest_here(store: Store) -> LatestHere:
@@ -317,9 +332,9 @@ def _undo_time() -> timedelta:
     return timedelta(minutes=value(UNDO_MINUTES))
 
 
-def _done(redemptions: QuerySet[Redemption], undo_time: timedelta) -> list[DoneHere]:
+def _done(redemptions: QuerySet[Redemption], undo_time: timedelta, *, most: int = LATEST) -> list[DoneHere]:
     """The newest of these uses of points and codes, newest first."""
-    newest = redemptions.select_related("customer", "voucher", "reward").order_by("-redeemed_at", "-id")[:LATEST]
+    newest = redemptions.select_related("customer", "voucher", "reward").order_by("-redeemed_at", "-id")[:most]
     return [
         DoneHere(
             at=redemption.redeemed_at,

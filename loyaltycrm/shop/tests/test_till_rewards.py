@@ -49,7 +49,7 @@ def test_a_reward_is_used_at_once_and_can_be_undone(
     page = use(at_barona, olga, coffee)
     assert "Free coffee is used: −120 points." in page
     assert "80 points" in page
-    assert "Used just now Free coffee −120 points · just now Undo" in page
+    assert "Used just now Free coffee −120 points · just now Used on this visit : Free coffee Undo" in page
     used = Redemption.objects.get()
     assert (used.points, used.redeemed_by) == (120, liga)
     undone = text_of(at_barona.post(f"/till/uses/{used.pk}/undo/", {"next": "/till/"}, follow=True))

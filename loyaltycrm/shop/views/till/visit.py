@@ -35,7 +35,7 @@ from loyaltycrm.shop.forms.goods import readable_lines
 from loyaltycrm.shop.forms.till import MemberVisitForm, ProblemForm, VisitForm
 from loyaltycrm.shop.queries.memberships import membership_of
 from loyaltycrm.shop.queries.promises import owed_to
-from loyaltycrm.shop.queries.till import card_of, saved_with
+from loyaltycrm.shop.queries.till import CustomerCard, card_of, saved_with
 from loyaltycrm.shop.views.till.place import at_store, back, go_on, typed_at
 from loyaltycrm.shop.views.till.sums import (
     asked_parts,
@@ -53,6 +53,7 @@ from rewards.models import Reward, Voucher
 from rewards.places import stores_in_words
 
 PARTS = ("paid_with_points", "gift_cards", "tax")
+USE_KEY = "use_key"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,28 +134,38 @@ def preview(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
     return render(request, "till/_preview_answer.html", {"preview": shown})
 
 
-@require_POST
 @permission(Permission.REDEEM)
 @at_store
 def use(request: HttpRequest, store: Store, pk: int, reward_pk: int) -> HttpResponse:
-    """Use points for a reward now."""
+    """Use points for a reward now.
+
+    Pressed beside the form of a visit, which then has a key of its own, what was typed there stays.
+    """
     customer = _customer(request, pk)
     reward = get_object_or_404(Reward, pk=reward_pk)
+    if request.method != "POST":
+        return redirect("shop:till_customer", pk=customer.pk)
+    is_beside_visit = USE_KEY in request.POST
+    form_key = one_time_key(request)
+    key = one_time_key(request, USE_KEY) if is_beside_visit else form_key
+    new: list[int] = []
     try:
-        used = use_reward_now(
-            customer=customer, reward=reward, store=store, key=one_time_key(request), by=person(request)
-        )
+        used = use_reward_now(customer=customer, reward=reward, store=store, key=key, by=person(request))
     except Refused as refusal:
         messages.error(request, str(refusal))
     except Busy:
         messages.error(request, _("The till is busy. Nothing was used; try again"))
     else:
+        new.append(used.redemption.pk)
         if used.is_new:
             messages.success(
                 request,
                 _("%(reward)s is used: %(points)s.")
                 % {"reward": reward.name, "points": formats.points(-reward.points_cost, signed=True)},
             )
+    if is_beside_visit:
+        typed = MemberVisitForm(request.POST, is_draft=True)
+        return _visit_page(request, store, customer, typed, key=form_key, just_used=new)
     return back(request, reverse("shop:till_customer", args=[customer.pk]))
 
 
@@ -233,7 +244,14 @@ def _save(request: HttpRequest, store: Store, customer: Customer | None, form: V
 
 
 def _visit_page(
-    request: HttpRequest, store: Store, customer: Customer | None, form: VisitForm, *, key: str = "", **more: Any
+    request: HttpRequest,
+    store: Store,
+    customer: Customer | None,
+    form: VisitForm,
+    *,
+    key: str = "",
+    just_used: Sequence[int] = (),
+    **more: Any,
 ) -> HttpResponse:
     context: dict[str, Any] = {
         "store": store,
@@ -246,6 +264,7 @@ def _visit_page(
     if customer is None:
         return render(request, "till/without_card.html", context)
     context["card"] = card_of(customer, store=store, user=person(request))
+    context["used_ticked"] = _used_ticked(form, context["card"], just_used)
     used = points_typed(form["points"].value())
     if isinstance(form, MemberVisitForm):
         form.offer_points(points_choices(context["card"].points, store))
@@ -267,6 +286,15 @@ def _visit_page(
     context["offers"] = [_offer_row(voucher, store, ticked) for voucher in vouchers]
     context["asks_item"] = any(voucher.benefit.may_ask_item for voucher in vouchers)
     return render(request, "till/customer.html", context)
+
+
+def _used_ticked(form: VisitForm, card: CustomerCard, just_used: Sequence[int]) -> set[int]:
+    """The uses of points, by id, that are shown as belonging to the visit: what was ticked, and what is new."""
+    if not form.is_bound:
+        return {*card.used_for_next}
+    shown = [one.redemption.pk for one in card.used if one.redemption]
+    ticked = {str(number) for number in form["used"].value() or []}
+    return {number for number in shown if str(number) in ticked or number in just_used}
 
 
 def amount_typed(amount: object, goods: Sequence[ReceiptLine]) -> object:
