@@ -82,7 +82,7 @@ class RedeemBody(Body):
         default=None, description="As money off at the rate of the programme, in its steps."
     )
     receipt: Number | None = Field(
-        default=None, description="With `points`: the visit of your store of which they paid a part."
+        default=None, description="The visit of your store on which it is used; money off pays a part of it."
     )
 
 
@@ -151,14 +151,14 @@ def rewards(request: HttpRequest) -> RewardsAnswer:
 def redeem(request: HttpRequest, body: RedeemBody) -> HttpResponse:
     """Spends the points and hands the reward over in one step; what is worked out from a visit comes as a code.
 
-    With `points` it is money off: `value_cents` says how much. They come back with refunds of the `receipt`.
+    With `points` it is money off: `value_cents` says how much. The points come back with refunds of the `receipt`.
     """
     store = key_of(request).store
 
     def use(reference: str) -> RedemptionAnswer:
         customer = customer_named(body.customer)
+        visit = visit_of(store, body.receipt) if body.receipt else None
         if body.points is not None:
-            visit = visit_of(store, body.receipt) if body.receipt else None
             return _shown(
                 use_as_money(
                     customer=customer, points=body.points, store=store, reference=reference, visit=visit, by=None
@@ -168,10 +168,12 @@ def redeem(request: HttpRequest, body: RedeemBody) -> HttpResponse:
         if reward is None:
             raise ApiError(404, "reward_unknown", _("This reward is not known. Check its key."), field="reward")
         return _shown(
-            use_reward(customer=customer, reward=reward, store=store, reference=reference, by=None).redemption
+            use_reward(
+                customer=customer, reward=reward, store=store, reference=reference, visit=visit, by=None
+            ).redemption
         )
 
-    if (body.reward is None) == (body.points is None) or (body.receipt and body.points is None):
+    if (body.reward is None) == (body.points is None):
         raise ApiError(422, "invalid", field="reward" if body.reward is None else "points")
     return once_per_key(request, body, use, status=201)
 

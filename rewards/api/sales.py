@@ -150,6 +150,11 @@ class VisitBody(SaleBody):
         default=0, description="What the codes took off, as the preview said; another sum is refused."
     )
     note: Text = ""
+    redemptions: list[Annotated[int, Field(ge=1, le=2**53)]] = Field(
+        default=[],
+        max_length=20,
+        description="Uses of points made just before in your store, which belong to this visit: refunds return them.",
+    )
 
     @property
     def before_codes_cents(self) -> int:

@@ -23,6 +23,7 @@ from loyaltycrm.core.api.strict import Body, Cents, Instant, Moment, Number, Pag
 from loyaltycrm.core.models import Company, Scope, Store
 from rewards.actions.codes import NO_CODES, use_codes
 from rewards.actions.earning import points_earned_by, preview_visit, record_visit, refund_visit
+from rewards.actions.joining_uses import join_uses, refuse_other_uses
 from rewards.actions.own_account import refuse_own_account
 from rewards.actions.undoing_refunds import undo_refund
 from rewards.actions.voiding import void_visit
@@ -210,7 +211,10 @@ def record(request: HttpRequest, body: VisitBody) -> HttpResponse:
             by=None,
         )
         if outcome.is_new:
+            join_uses(body.redemptions, visit=outcome.visit, by=None)
             use_codes(codes, visit=outcome.visit, by=None)
+        else:
+            refuse_other_uses(body.redemptions, visit=outcome.visit)
         shown = _shown(outcome.visit, store, points=outcome.points)
         return RecordedAnswer(**shown.model_dump(), balance_after=outcome.balance_after if customer else None)
 
