@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import asdict
 from datetime import date, datetime
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from django.db import connection
 
@@ -37,8 +37,25 @@ _CHANGES_OF_GROUPS: Final = f"""
         {_MERGES}"""  # noqa: S608
 
 
-def sales_of(period: Period, store_ids: Collection[int], *, renew: bool = False) -> tuple[Sales, Sales, Course]:
-    """The period's figures, those of the period before it, and their course, at these stores."""
+class SalesOfPeriod(NamedTuple):
+    """A period's figures, those of the period before it, and their course; `as_of` where something changed since."""
+
+    now: Sales
+    before: Sales
+    course: Course
+    as_of: datetime | None
+
+
+class GroupsOfDay(NamedTuple):
+    """The groups now and when the period began, and where their customers stand; `as_of` as above."""
+
+    groups: list[GroupCount]
+    plane: Plane
+    as_of: datetime | None
+
+
+def sales_of(period: Period, store_ids: Collection[int], *, renew: bool = False) -> SalesOfPeriod:
+    """What happened in a period at these stores."""
     stores = sorted(store_ids)
     values = {"stores": stores, "first": period.before.first, "last": period.last}
 
@@ -52,10 +69,11 @@ def sales_of(period: Period, store_ids: Collection[int], *, renew: bool = False)
         find=find,
         renew=renew,
     )
-    return Sales(**found["now"]), Sales(**found["before"]), Course(**found["course"])
+    sales = found.answer
+    return SalesOfPeriod(Sales(**sales["now"]), Sales(**sales["before"]), Course(**sales["course"]), found.as_of)
 
 
-def groups_and_plane(day: date, *, renew: bool = False) -> tuple[list[GroupCount], Plane]:
+def groups_and_plane(day: date, *, renew: bool = False) -> GroupsOfDay:
     """The groups now and as they were decided at the end of a day, and where their customers stand."""
 
     def find() -> dict[str, Any]:
@@ -69,8 +87,9 @@ def groups_and_plane(day: date, *, renew: bool = False) -> tuple[list[GroupCount
         find=find,
         renew=renew,
     )
-    counts = {(column, row): count for column, row, count in found["plane"]}
-    return figures.groups_of(found["now"], found["then"]), figures.plane_of(counts)
+    groups = found.answer
+    counts = {(column, row): count for column, row, count in groups["plane"]}
+    return GroupsOfDay(figures.groups_of(groups["now"], groups["then"]), figures.plane_of(counts), found.as_of)
 
 
 def renew_overview() -> None:

@@ -211,7 +211,7 @@ def test_no_count_of_groups_and_no_export_knows_an_erased_person(anna: Customer,
     classify(as_of=Company.current().today() - timedelta(days=1))
 
     def counted() -> list[int]:
-        groups, plane = groups_and_plane(Company.current().today())
+        groups, plane, _as_of = groups_and_plane(Company.current().today())
         exported = len(list(customer_lines())) - 1
         run = classify(only_due=True)
         then = sum(one.before or 0 for one in groups)

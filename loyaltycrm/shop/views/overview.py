@@ -20,7 +20,7 @@ from loyaltycrm.core.permissions import Permission, permission
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.charts import Sparkline, group_bubbles, sparkline
 from loyaltycrm.lib.exports import csv_response
-from loyaltycrm.shop.actions.overview import groups_and_plane, sales_of
+from loyaltycrm.shop.actions.overview import SalesOfPeriod, groups_and_plane, sales_of
 from loyaltycrm.shop.queries import overview as figures
 
 DEFAULT_DAYS = 30
@@ -72,8 +72,9 @@ def overview(request: HttpRequest) -> HttpResponse:
     assert isinstance(user, User)
     stores, chosen = _stores(request, user)
     period = figures.Period.ending_yesterday(_days(request), figures.today())
-    shown = _figures(request, user, period, [store.pk for store in chosen])
-    groups, plane = groups_and_plane(period.before.last)
+    sales = sales_of(period, [store.pk for store in chosen])
+    shown = _figures(request, user, period, sales)
+    groups, plane, groups_as_of = groups_and_plane(period.before.last)
     chart = group_bubbles(
         plane.counts,
         columns=plane.columns,
@@ -84,6 +85,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     context = {
         "figures": shown,
         "period": period,
+        "as_of": min(filter(None, (sales.as_of, groups_as_of)), default=None),
         "days": period.days,
         "period_choices": figures.PERIOD_DAYS,
         "stores": stores,
@@ -109,11 +111,11 @@ def overview_export(request: HttpRequest) -> StreamingHttpResponse:
     period = figures.Period.ending_yesterday(_days(request), figures.today())
     rows: list[list[Any]] = [
         [figure.label, figure.now, figure.then, figure.measure]
-        for figure in _figures(request, user, period, [store.pk for store in chosen])
+        for figure in _figures(request, user, period, sales_of(period, [store.pk for store in chosen]))
     ]
     rows += [
         [group.label, group.count, group.before, str(_("Customers in the group"))]
-        for group in groups_and_plane(period.before.last)[0]
+        for group in groups_and_plane(period.before.last).groups
     ]
     header = [
         _("Figure"),
@@ -136,8 +138,8 @@ def _stores(request: HttpRequest, user: User) -> tuple[list[Store], list[Store]]
     return stores, chosen or stores
 
 
-def _figures(request: HttpRequest, user: User, period: figures.Period, store_ids: list[int]) -> list[Figure]:
-    now, then, course = sales_of(period, store_ids)
+def _figures(request: HttpRequest, user: User, period: figures.Period, sales: SalesOfPeriod) -> list[Figure]:
+    now, then, course, _as_of = sales
     currency = company_of(request).currency
     owed, owed_then = figures.points_owed(period.last), figures.points_owed(period.before.last)
     complaints = figures.open_complaints(user)
