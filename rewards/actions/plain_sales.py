@@ -62,7 +62,7 @@ def record_plainly(visit: Visit, *, by: User | None) -> Plain | None:
     programmes, day = known.programmes, visit.business_date
     if programmes.at(day).needs.anything or day != timezone.now().astimezone(known.zone).date():
         return None
-    brought = _brought_by(visit.net_cents, day, programmes)
+    brought = brought_by(visit.net_cents, day, programmes)
     writing = plain_sale_parts(
         brought.entries, visit.customer_id, known, at=visit.occurred_at, sale="visit", ranked=MOVABLE, by=by
     )
@@ -85,7 +85,7 @@ def record_plainly(visit: Visit, *, by: User | None) -> Plain | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Brought:
+class Brought:
     """What a sale brings to an empty account: entries, what counts towards a tier, the points, those usable at once."""
 
     entries: Sequence[Entry]
@@ -95,7 +95,7 @@ class _Brought:
 
 
 @lru_cache(maxsize=8192)
-def _brought_by(net_cents: int, day: date, programmes: Programmes) -> _Brought:
+def brought_by(net_cents: int, day: date, programmes: Programmes) -> Brought:
     """What any plain sale of that net on that day brings: nothing else of it is looked at."""
     sold = Sold(
         occurred_at=datetime.combine(day, time.min, UTC),
@@ -107,7 +107,7 @@ def _brought_by(net_cents: int, day: date, programmes: Programmes) -> _Brought:
     )
     state = AccountState(0, account_id=0)
     entries = replay(state, [sold], programmes).entries
-    return _Brought(entries, amounts_of(sold, state, entries), state.book_balance, state.available(day))
+    return Brought(entries, amounts_of(sold, state, entries), state.book_balance, state.available(day))
 
 
 def _run(parts: Sequence[Part]) -> dict[str, list[tuple[str, int]]]:

@@ -21,7 +21,8 @@ from rewards.ledger.lot_states import LotState
 from rewards.ledger.merges import is_of, load_moved, load_settlements
 from rewards.ledger.moving import Merged, Unmerged, merge_accounts, undo_merge
 from rewards.ledger.partners import EarnedAtPartner, GaveBackAtPartner, TookBackAtPartner, UsedAtPartner
-from rewards.ledger.plain import assumed, plain_sale_parts
+from rewards.ledger.plain import assumed, plain_entry, plain_sale_parts
+from rewards.ledger.plain_many import post_plain_sales
 from rewards.ledger.replay import (
     BelowMinimum,
     NotAllowed,
@@ -88,7 +89,9 @@ __all__ = [
     "moved_by",
     "open_account",
     "open_for_sale",
+    "plain_entry",
     "plain_sale_parts",
+    "post_plain_sales",
     "replay",
     "reversal_of",
     "sweep",

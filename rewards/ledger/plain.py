@@ -23,20 +23,20 @@ from rewards.ledger.state import Entry
 from rewards.models import AccountKind, PostingKind
 from rewards.programme import SAME_VERSIONS, Programmes, programmes_of, versions_values
 
-_HELD: Final = "l.account_id = a.id AND l.remaining > 0"
+HELD: Final = "l.account_id = a.id AND l.remaining > 0"
 # Each look at the lots is one at an index that holds their days, however many lots there are. OFFSET 0 keeps the
 # planner from joining everybody's lots: not knowing the day it would take that for dear, and plan the statement anew
 # each time, which takes as long as the sale.
 _ACCOUNT: Final = f"""
     SELECT a.id, a.xmin AS version, ranked.version AS standing, (
         SELECT coalesce(sum(l.remaining), 0)::bigint FROM rewards_lot l
-        WHERE {_HELD} AND l.available_on > %(plain_day)s::date) AS pending
+        WHERE {HELD} AND l.available_on > %(plain_day)s::date) AS pending
     FROM rewards_account a, ({{ranked}}) AS ranked
     WHERE a.customer_id = %(plain_customer)s::bigint AND a.arrears = 0 AND a.merged_into_id IS NULL
         AND a.closed_at IS NULL AND {SAME_VERSIONS} AND NOT {HAS_RECEIVERS}
         AND (SELECT time_zone FROM core_company) = %(plain_zone)s
-        AND NOT EXISTS (SELECT FROM rewards_lot l WHERE {_HELD} AND l.good_through < %(plain_day)s::date OFFSET 0)
-        AND NOT EXISTS (SELECT FROM rewards_lot l WHERE {_HELD} AND l.idle_days IS NOT NULL OFFSET 0)"""  # noqa: S608
+        AND NOT EXISTS (SELECT FROM rewards_lot l WHERE {HELD} AND l.good_through < %(plain_day)s::date OFFSET 0)
+        AND NOT EXISTS (SELECT FROM rewards_lot l WHERE {HELD} AND l.idle_days IS NOT NULL OFFSET 0)"""  # noqa: S608
 # By xmin, not by ctid: whoever waits for the row looks again at this, but not in every PostgreSQL at a ctid.
 _BOOKED: Final = """
     UPDATE rewards_account a SET book_balance = a.book_balance + %(plain_points)s::bigint
@@ -93,6 +93,18 @@ def assumed() -> Assumed | None:
     return _assumed.get(_database())
 
 
+def plain_entry(entries: Sequence[Entry]) -> Entry | None:
+    """The one posting, opening one lot that nothing prolongs, that these entries of a sale are; None if they are not.
+
+    `entries` are what the sale brings to an empty account.
+    """
+    if len(entries) != 1 or len(entries[0].new_lots) != 1:
+        return None
+    entry, lot = entries[0], entries[0].new_lots[0]
+    is_plain = (entry.kind, entry.counter) == (PostingKind.EARN, AccountKind.ISSUED)
+    return entry if is_plain and lot.idle_days is None and lot.remaining == entry.points else None
+
+
 def plain_sale_parts(
     entries: Sequence[Entry],
     customer_id: int,
@@ -111,12 +123,10 @@ def plain_sale_parts(
     sale is never plain. `booked` answers the points that can be used on the day, but for those that the sale brings,
     and tells the version of the `standing`.
     """
-    if len(entries) != 1 or len(entries[0].new_lots) != 1:
+    entry = plain_entry(entries)
+    if entry is None:
         return []
-    entry, lot = entries[0], entries[0].new_lots[0]
-    is_plain = (entry.kind, entry.counter) == (PostingKind.EARN, AccountKind.ISSUED)
-    if not is_plain or lot.idle_days is not None or lot.remaining != entry.points:
-        return []
+    lot = entry.new_lots[0]
     posted = {
         "plain_at": at,
         "plain_version": as_text(entry.version_id),

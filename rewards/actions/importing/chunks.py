@@ -16,6 +16,7 @@ from loyaltycrm.core.models import Company, User
 from loyaltycrm.lib.faults import crash_point
 from rewards.actions.assessing import load_assessor, replay_assessed
 from rewards.actions.importing.baskets import baskets_of
+from rewards.actions.importing.plain import book_plain_sales
 from rewards.actions.redeeming import refusal_in_words
 from rewards.actions.tiers import review_tiers
 from rewards.ledger import Event, GaveMoneyBack, NotAllowed, Sold, UsedPoints, load_states, write
@@ -24,13 +25,17 @@ from rewards.programme import Basket, Programmes
 _RECEIPTS: Final = """
     SELECT n, is_refund, row_id, visit_id, owner_id, receipt_key, occurred_at, business_date, net_cents
     FROM import_receipts WHERE chunk = %s AND state = 'new'"""
+_REFUNDS: Final = f"{_RECEIPTS} AND is_refund"
+_SALES: Final = f"{_RECEIPTS} AND NOT is_refund AND (owner_id IS NULL OR owner_id <> ALL(%s::bigint[]))"
 _REDEMPTIONS: Final = """
     SELECT n, reference, customer_id, points, occurred_at, business_date, visit_id, coalesce(receipt_key, '')
     FROM import_redemptions WHERE chunk = %s AND state = 'new'"""
 _KNOWN_VISITS: Final = """
     SELECT id, customer_id, net_cents, voided_at IS NOT NULL,
         (SELECT coalesce(sum(net_cents), 0) FROM customers_refund r WHERE r.visit_id = v.id)::bigint
-    FROM customers_visit v WHERE id = ANY(%s::bigint[]) ORDER BY id FOR UPDATE OF v"""
+    FROM customers_visit v WHERE id = ANY(%s::bigint[]) AND NOT EXISTS (SELECT FROM import_receipts s
+        WHERE s.chunk = %s AND s.state = 'new' AND NOT s.is_refund AND s.row_id = v.id)
+    ORDER BY id FOR UPDATE OF v"""
 _INSERT_REDEMPTIONS: Final = """
     INSERT INTO rewards_redemption (reference, customer_id, store_id, visit_id, posting_id, points, value_cents,
         redeemed_at, business_date, redeemed_by_id)
@@ -135,10 +140,12 @@ def write_chunk(chunk: int, programmes: Programmes, company: Company, *, by: Use
     """
     refused = Refusals()
     write_visits(chunk, by=by)
-    receipts = [_Receipt(*row) for row in _rows(_RECEIPTS, chunk)]
+    refunds = [_Receipt(*row) for row in _rows(_REFUNDS, chunk)]
     redemptions = [_Redemption(*row) for row in _rows(_REDEMPTIONS, chunk)]
-    known = _lock_known_visits(receipts, redemptions)
+    known = _lock_known_visits(chunk, [*refunds, *redemptions])
     crash_point("import.visits")
+    booked = book_plain_sales(chunk, programmes, by=by)
+    receipts = [*(_Receipt(*row) for row in _rows(_SALES, chunk, list(booked))), *refunds]
 
     events: dict[int, list[Event]] = defaultdict(list)
     rows: dict[str, _Receipt | _Redemption] = {}
@@ -170,7 +177,7 @@ def write_chunk(chunk: int, programmes: Programmes, company: Company, *, by: Use
     refused.receipts += _too_much_given_back(anonymous, known)
 
     left_out = {n for n, _column, _reason in refused.receipts}
-    write_refunds(chunk, [row.n for row in receipts if row.is_refund and row.n not in left_out], by=by)
+    write_refunds(chunk, [row.n for row in refunds if row.n not in left_out], by=by)
     posting_ids = write(postings, by=by)
     if assessor is not None:
         assessor.write()
@@ -178,7 +185,8 @@ def write_chunk(chunk: int, programmes: Programmes, company: Company, *, by: Use
     _write_redemptions(
         chunk, [row for row in redemptions if row.reference in posting_ids], posting_ids, programmes, by=by
     )
-    review_tiers(sorted({row.owner_id for row in receipts if row.owner_id is not None}), programmes=programmes)
+    owners = booked.union(row.owner_id for row in receipts if row.owner_id is not None)
+    review_tiers(sorted(owners), programmes=programmes)
     crash_point("import.chunk")
     return refused
 
@@ -199,18 +207,16 @@ def _earliest_uses(rows: list[_Redemption]) -> dict[int, datetime]:
     return earliest
 
 
-def _rows(statement: str, value: Any) -> list[tuple[Any, ...]]:
+def _rows(statement: str, *values: Any) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
-        cursor.execute(statement, [value])
+        cursor.execute(statement, values)
         return list(cursor.fetchall())
 
 
-def _lock_known_visits(receipts: list[_Receipt], redemptions: list[_Redemption]) -> dict[int, _KnownVisit]:
-    """The visits written before that refunds and redemptions of this chunk name, locked."""
-    new = {row.row_id for row in receipts if not row.is_refund}
-    every: list[_Receipt | _Redemption] = [*receipts, *redemptions]
-    owner_of = {row.visit_id: row.owner_id for row in every if row.visit_id is not None}
-    known = {row[0]: _KnownVisit(*row[1:]) for row in _rows(_KNOWN_VISITS, sorted(owner_of.keys() - new))}
+def _lock_known_visits(chunk: int, rows: list[_Receipt | _Redemption]) -> dict[int, _KnownVisit]:
+    """The visits written before that these refunds and redemptions of the chunk name, locked."""
+    owner_of = {row.visit_id: row.owner_id for row in rows if row.visit_id is not None}
+    known = {row[0]: _KnownVisit(*row[1:]) for row in _rows(_KNOWN_VISITS, sorted(owner_of), chunk)}
     if any(one.is_undone or one.customer_id != owner_of[pk] for pk, one in known.items()):
         raise RowsTaken
     return known
