@@ -76,7 +76,7 @@ def take_off(ledger: Ledger, sale_name: str, name: str, day: date) -> None:
     if sale.owner is not None:
         effect = ledger.effects[name]
         effect.check(name, day)
-        for account in effect.accounts():
+        for account in (ledger.account(sale.owner), *effect.accounts()):
             ledger.begin(account, day)
         effect.put_back(sale, name)
         ledger.taken_back[sale_name].pop()
