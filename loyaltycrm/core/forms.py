@@ -2,6 +2,7 @@
 
 import re
 import uuid
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -53,11 +54,13 @@ class Mistake:
 
 
 def mistakes(form: forms.BaseForm) -> list[Mistake]:
-    """Everything to fix in a form, in the order of the page."""
+    """Everything to fix in a form, in the order of the page; words that several fields share name their field."""
     found = [Mistake(str(text), "") for text in form.non_field_errors()]
+    told = Counter(str(text) for bound in form for text in bound.errors)
     for bound in form:
         target = bound.id_for_label or f"{bound.auto_id}_0"
-        found.extend(Mistake(str(text), target) for text in bound.errors)
+        for text in map(str, bound.errors):
+            found.append(Mistake(text if told[text] == 1 else f"{text} ({bound.label})", target))
     return found
 
 

@@ -14,6 +14,7 @@ urlpatterns: list[URLPattern] = [
     path("new/", find.add, name="till_new"),
     path("new/save/", find.save, name="till_add"),
     path("no-card/", visit.without_card, name="till_without_card"),
+    path("no-card/preview/", visit.preview_without_card, name="till_preview_without_card"),
     path("no-card/save/", visit.save_without_card, name="till_save_without_card"),
     path("customers/<int:pk>/", visit.serve, name="till_customer"),
     path("customers/<int:pk>/save/", visit.save, name="till_save"),

@@ -201,7 +201,7 @@ FILES = re.compile(
     r".*/export/|imports/<int:pk>/refused/|programme/.*/file/|accounts/2fa/recovery-codes/download/|mailbox/<str:name>/source/"
     r"|me/<str:token>/all/file/"
 )
-PARTS_OF_PAGES = {"till/find/", "till/here/", "till/customers/<int:pk>/preview/"}
+PARTS_OF_PAGES = {"till/find/", "till/here/", "till/customers/<int:pk>/preview/", "till/no-card/preview/"}
 SEND_ON = {
     "": "to the place of the role",
     "accounts/login/code/confirm/": "there are no codes at login",

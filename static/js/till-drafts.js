@@ -3,9 +3,9 @@
 "use strict";
 
 (() => {
-  const STORE = "till-draft";
   const OLDEST_MS = 15 * 60 * 1_000;
   const NOT_TYPED = new Set(["csrfmiddlewaretoken", "idempotency_key"]);
+  const { read, write } = tillStore(() => sessionStorage, "till-draft");
 
   const place = document.querySelector("[data-till-person]")?.dataset ?? {};
   const form = document.querySelector("form[data-keep-entry]");
@@ -15,22 +15,6 @@
   const valueOf = (field) => (isChoice(field) ? field.checked : field.value);
   const isTyped = (field) =>
     isChoice(field) ? field.checked !== field.defaultChecked : field.value !== (field.defaultValue ?? "");
-
-  const read = () => {
-    try {
-      return JSON.parse(sessionStorage.getItem(STORE));
-    } catch {
-      return null;
-    }
-  };
-  const write = (draft) => {
-    try {
-      if (draft) sessionStorage.setItem(STORE, JSON.stringify(draft));
-      else sessionStorage.removeItem(STORE);
-    } catch {
-      // A browser that keeps nothing.
-    }
-  };
 
   // A field is known by its name, a choice by its value too, and one of several of a name by its turn.
   const named = (fields) => {

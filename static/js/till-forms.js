@@ -12,21 +12,8 @@
   const place = document.querySelector("[data-till-person]")?.dataset ?? {};
   const band = document.querySelector("[data-waiting]");
 
-  const kept = () => {
-    try {
-      return JSON.parse(localStorage.getItem(STORE) ?? "[]");
-    } catch {
-      return [];
-    }
-  };
-  const write = (entries) => {
-    try {
-      if (entries.length) localStorage.setItem(STORE, JSON.stringify(entries));
-      else localStorage.removeItem(STORE);
-    } catch {
-      // A browser that keeps nothing still keeps the form.
-    }
-  };
+  const { read, write } = tillStore(() => localStorage, STORE);
+  const kept = () => read() ?? [];
   const forget = (key) => write(kept().filter((entry) => entry.key !== key));
   const keep = (entry) => write([...kept().filter((other) => other.key !== entry.key), entry]);
 

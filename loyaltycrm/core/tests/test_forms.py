@@ -137,6 +137,14 @@ def test_the_summary_counts_names_and_links_in_page_order() -> None:
     ]
 
 
+def test_the_same_mistake_in_two_fields_names_each_of_them() -> None:
+    form = OfferForm({**GOOD, "store": "7", "how": "z"})
+    assert [one.text for one in mistakes(form)] == [
+        "Choose one of the options shown (Store)",
+        "Choose one of the options shown (How)",
+    ]
+
+
 def test_one_mistake_is_one_thing_and_a_refusal_goes_to_its_field() -> None:
     form = OfferForm(GOOD)
     assert form.is_valid()

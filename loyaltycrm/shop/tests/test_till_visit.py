@@ -50,6 +50,18 @@ def test_find_amount_save(at_barona: Client, olga: Customer, barona_iela: Store,
     assert "Undo until 14:47" in receipt
 
 
+@pytest.mark.parametrize(
+    ("typed", "warns"), [({"amount": "0,00"}, True), ({"amount": "0.01"}, False), ({"amount": ""}, False)]
+)
+def test_a_sale_without_a_card_warns_of_nothing_paid(at_barona: Client, typed: dict[str, str], warns: bool) -> None:
+    words = "Nothing was paid: saved like this, it still counts as a visit."
+    shown = text_of(at_barona.get("/till/no-card/preview/", typed))
+    assert shown.count(words) == (2 if warns else 0), "once to see and once to hear"
+    assert "This sale earns no points." in shown
+    again = text_of(at_barona.post("/till/no-card/save/", {**typed, "more": "1", "idempotency_key": str(uuid4())}))
+    assert (words in again) is warns
+
+
 def test_the_preview_is_the_addition_that_saving_does(
     liga: User, signed_in: SignedIn, olga: Customer, coffee: Reward, tuesday: time_machine.Traveller
 ) -> None:

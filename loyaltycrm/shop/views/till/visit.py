@@ -119,6 +119,16 @@ def save_without_card(request: HttpRequest, store: Store) -> HttpResponse:
 @require_safe
 @permission(Permission.LOG_VISITS)
 @at_store
+def preview_without_card(request: HttpRequest, store: Store) -> HttpResponse:
+    """What is to know of a sale without a card of `?amount=`, as the part of the page that shows it."""
+    asked = request.GET
+    cents = cents_typed(amount_typed(asked.get("amount"), readable_lines(asked)))
+    return render(request, "till/_without_card_answer.html", {"nothing_paid": cents == 0})
+
+
+@require_safe
+@permission(Permission.LOG_VISITS)
+@at_store
 def preview(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
     """The points that `?amount=` would earn, as the part of the page that shows them."""
     customer = _customer(request, pk)
@@ -261,8 +271,10 @@ def _visit_page(
         "customer": customer,
         **more,
     }
+    goods = readable_lines(form.data) if form.is_bound else []
+    amount = amount_typed(form["amount"].value(), goods)
     if customer is None:
-        return render(request, "till/without_card.html", context)
+        return render(request, "till/without_card.html", context | {"nothing_paid": cents_typed(amount) == 0})
     context["card"] = card_of(customer, store=store, user=person(request))
     context["used_ticked"] = _used_ticked(form, context["card"], just_used)
     used = points_typed(form["points"].value())
@@ -278,9 +290,8 @@ def _visit_page(
     details = details_of(**{name: cents_typed(form[name].value()) for name in PARTS})
     ticked = {str(number) for number in form["voucher"].value() or []}
     codes = [] if form.errors else codes_typed(sorted(ticked), form["code"].value())
-    goods = readable_lines(form.data) if form.is_bound else []
     context["preview"] = preview_of(
-        customer, store, amount_typed(form["amount"].value(), goods), form["payment_method"].value(), details,
+        customer, store, amount, form["payment_method"].value(), details,
         codes=codes, item_cents=cents_typed(form["item_cents"].value()), lines=goods, points=used,
     )  # fmt: skip
     context["offers"] = [_offer_row(voucher, store, ticked) for voucher in vouchers]
