@@ -59,8 +59,9 @@ def mistakes(form: forms.BaseForm) -> list[Mistake]:
     told = Counter(str(text) for bound in form for text in bound.errors)
     for bound in form:
         target = bound.id_for_label or f"{bound.auto_id}_0"
-        for text in map(str, bound.errors):
-            found.append(Mistake(text if told[text] == 1 else f"{text} ({bound.label})", target))
+        found.extend(
+            Mistake(text if told[text] == 1 else f"{text} ({bound.label})", target) for text in map(str, bound.errors)
+        )
     return found
 
 

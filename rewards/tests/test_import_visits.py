@@ -89,6 +89,20 @@ def test_a_receipt_is_a_visit_with_its_points(shop: Shop) -> None:
     assert TierStanding.objects.get().tier == "member"
 
 
+def test_a_till_that_writes_only_what_was_paid_is_taken(shop: Shop, tmp_path: Path) -> None:
+    columns = ("receipt_id", "customer_id", "store_id", "purchased_at", "net_amount", "refund_of")
+    rows = [("R1", "A", "S1", MONDAY, "20.00", ""), ("R2", "A", "S1", TUESDAY, "-5.00", "R1")]
+    told = imported("import_visits", write_table(tmp_path / "paid.csv", columns, rows))
+    assert told.counts("purchases") == {"accepted": 2}
+    visit = Visit.objects.get()
+    assert (visit.gross_cents, visit.discount_cents, visit.net_cents) == (2000, 0, 2000)
+    assert Refund.objects.get().net_cents == 500
+    lines = (("receipt_id", "line_no", "quantity", "discount_amount", "net_amount"), [("R1", "1", "2", "1.50", "20.00")])
+    imported("import_visits", tmp_path / "paid.csv", lines=write_table(tmp_path / "goods.csv", *lines))
+    line = VisitLine.objects.get()
+    assert (line.gross_cents, line.discount_cents, line.net_cents) == (2150, 150, 2000)
+
+
 def test_an_anonymous_receipt_is_a_visit_without_points(shop: Shop) -> None:
     assert shop.visits(receipt("R1", "", MONDAY, "20.00")).counts("purchases") == {"accepted": 1}
     assert Visit.objects.get().customer is None

@@ -127,13 +127,14 @@ def shape() -> Shape:
             "discount_amount": cells.optional(cells.amount),
             "net_amount": cells.needed(cells.amount),
         },
-        required=("receipt_id", "line_no", "quantity", "gross_amount", "net_amount"),
+        required=("receipt_id", "line_no", "quantity", "net_amount"),
         build=_build,
     )
 
 
 def _build(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    gross, net, discount = row["gross_amount"], row["net_amount"], row.get("discount_amount") or 0
+    net, discount = row["net_amount"], row.get("discount_amount") or 0
+    gross = row.get("gross_amount", net + discount)
     if gross - discount != net:
         raise RowRefused("net_amount", _("Is not gross_amount less discount_amount. Check the three amounts."))
     try:

@@ -251,7 +251,6 @@ def shape(*, only_refunds: bool = False) -> Shape:
             "customer_id",
             "store_id",
             "purchased_at",
-            "gross_amount",
             "net_amount",
             *(["refund_of"] if only_refunds else []),
         ),
@@ -266,7 +265,8 @@ def _build_refund(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _build(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    gross, net, discount = row["gross_amount"], row["net_amount"], row.get("discount_amount") or 0
+    net, discount = row["net_amount"], row.get("discount_amount") or 0
+    gross = row.get("gross_amount", net + discount)
     refund_of = row.get("refund_of")
     if gross - discount != net:
         raise RowRefused("net_amount", _("Is not gross_amount less discount_amount. Check the three amounts."))
