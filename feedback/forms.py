@@ -20,7 +20,7 @@ from feedback.actions.deadlines import MOST_HOURS
 from feedback.actions.surveys import LONGEST_WORDS, RATINGS
 from feedback.models import ResolutionKind, Severity, Ticket, TicketKind
 from feedback.queries import deadline_hours, deadline_tiers, people_who_answer
-from loyaltycrm.core.forms import AmountField, DeskFormMixin, PointsField
+from loyaltycrm.core.forms import AmountField, DeskFormMixin, PointsField, offer_stores
 from loyaltycrm.core.models import Company, Store, User
 from loyaltycrm.lib import formats
 from rewards.queries import tier_name
@@ -92,8 +92,7 @@ class NewTicketForm(TillTicketForm):
     def __init__(self, *args: Any, user: User, customer: Customer | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.customer = customer
-        stores = Store.objects.for_staff(user).filter(is_active=True)
-        self.fields["store"].queryset = stores  # type: ignore[attr-defined]
+        offer_stores(self, Store.objects.for_staff(user).filter(is_active=True))
         if customer is None:
             del self.fields["visit"]
             self.order_fields(["who", "kind", "severity", "subject", "words", "store"])

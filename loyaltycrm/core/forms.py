@@ -11,6 +11,7 @@ from typing import Any
 from crispy_forms.helper import FormHelper
 from django import forms
 from django.core.exceptions import BadRequest, ValidationError
+from django.db.models import QuerySet
 from django.forms.utils import pretty_name
 from django.http import HttpRequest
 from django.utils.functional import Promise, lazy
@@ -28,6 +29,7 @@ _NO_SIGNS = "".join(chr(plane * 0x10000 + last) for plane in range(17) for last 
 UNSEEN = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufdd0-\ufdef{_NO_SIGNS}]")
 _ENDS_OF_LINES = re.compile(r"[\t\n\r]")
 KEY_FIELD = "idempotency_key"
+_DASHES = "---------"  # what the framework shows where nothing is chosen
 MAX_POINTS = 10_000_000
 
 
@@ -244,8 +246,18 @@ _PLAIN_INVALID: list[tuple[type[forms.Field], Any]] = [
 ]
 
 
+def offer_stores(form: forms.BaseForm, stores: QuerySet[Any]) -> None:
+    """Let one of these stores be chosen; where there is none, the form says what is to be done first."""
+    field = form.fields["store"]
+    field.queryset = stores  # type: ignore[attr-defined]
+    if not stores.exists():
+        field.help_text = _("No store is open yet. An admin adds the first one in the settings.")
+
+
 def _speak_plainly(name: str, field: forms.Field) -> None:
-    """Replace the framework's messages, but none that a form wrote itself."""
+    """Replace the framework's messages and its dashes for no choice, but none that a form wrote itself."""
+    if isinstance(field, forms.ModelChoiceField) and field.empty_label == _DASHES:
+        field.empty_label = "…"
     defaults: dict[str, Any] = {}
     for ancestor in reversed(type(field).__mro__):
         defaults.update(getattr(ancestor, "default_error_messages", {}))

@@ -97,8 +97,12 @@ def test_a_till_that_writes_only_what_was_paid_is_taken(shop: Shop, tmp_path: Pa
     visit = Visit.objects.get()
     assert (visit.gross_cents, visit.discount_cents, visit.net_cents) == (2000, 0, 2000)
     assert Refund.objects.get().net_cents == 500
-    lines = (("receipt_id", "line_no", "quantity", "discount_amount", "net_amount"), [("R1", "1", "2", "1.50", "20.00")])
-    imported("import_visits", tmp_path / "paid.csv", lines=write_table(tmp_path / "goods.csv", *lines))
+    goods = write_table(
+        tmp_path / "goods.csv",
+        ("receipt_id", "line_no", "quantity", "discount_amount", "net_amount"),
+        [("R1", "1", "2", "1.50", "20.00")],
+    )
+    imported("import_visits", tmp_path / "paid.csv", lines=goods)
     line = VisitLine.objects.get()
     assert (line.gross_cents, line.discount_cents, line.net_cents) == (2150, 150, 2000)
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.forms import AmountField, DeskFormMixin, PointsField, mistakes, one_time_key, summary_title
+from loyaltycrm.core.models import Store
 
 pytestmark = pytest.mark.django_db
 
@@ -135,6 +136,17 @@ def test_the_summary_counts_names_and_links_in_page_order() -> None:
         ("Enter an amount, for example 24.90", "id_amount"),
         ("Choose one of the options shown", "id_how_0"),
     ]
+
+
+def test_no_choice_is_not_shown_as_dashes() -> None:
+    class WithStore(DeskFormMixin, forms.Form):
+        store = forms.ModelChoiceField(label="Store", queryset=Store.objects.all(), required=False)
+        usual = forms.ModelChoiceField(label="Usual", queryset=Store.objects.all(), required=False, empty_label="None")
+
+    shown = render(WithStore())
+    assert '<option value="" selected>…</option>' in shown
+    assert '<option value="" selected>None</option>' in shown
+    assert "---" not in shown
 
 
 def test_the_same_mistake_in_two_fields_names_each_of_them() -> None:

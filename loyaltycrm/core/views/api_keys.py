@@ -19,7 +19,7 @@ from loyaltycrm.core.access import asks_password_again, person
 from loyaltycrm.core.actions.api_keys import change_api_key, make_api_key, revoke_api_key, rotate_api_key
 from loyaltycrm.core.actions.idempotency import once
 from loyaltycrm.core.errors import Refused
-from loyaltycrm.core.forms import DeskFormMixin, not_too_late, one_time_key
+from loyaltycrm.core.forms import DeskFormMixin, not_too_late, offer_stores, one_time_key
 from loyaltycrm.core.models import ApiKey, KeyKind, Scope, Store, User
 from loyaltycrm.core.permissions import Permission, permission
 
@@ -66,9 +66,8 @@ class KeyForm(DeskFormMixin, forms.Form):
     def __init__(self, *args: Any, key: ApiKey | None = None, **kwargs: Any) -> None:
         """`key`: the one to change, whose store and person can be kept though closed since."""
         super().__init__(*args, **kwargs)
-        stores = cast("forms.ModelChoiceField[Store]", self.fields["store"])
         people = cast("forms.ModelChoiceField[User]", self.fields["person"])
-        stores.queryset = Store.objects.filter(Q(is_active=True) | Q(pk=key.store_id if key else None))
+        offer_stores(self, Store.objects.filter(Q(is_active=True) | Q(pk=key.store_id if key else None)))
         people.queryset = User.objects.filter(Q(is_active=True) | Q(pk=key.person_id if key else None)).order_by("name")
 
     def wanted(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any
 
 import django_filters
 import django_tables2 as tables
@@ -22,7 +22,7 @@ from loyaltycrm.core.access import asks_password_again, person
 from loyaltycrm.core.actions.exports import record_export
 from loyaltycrm.core.actions.tills import NAME_LENGTH, enrol_till, revoke_till
 from loyaltycrm.core.errors import Refused
-from loyaltycrm.core.forms import DeskFormMixin, FilterForm
+from loyaltycrm.core.forms import DeskFormMixin, FilterForm, offer_stores
 from loyaltycrm.core.models import Store, TillDevice
 from loyaltycrm.core.permissions import Permission, permission
 from loyaltycrm.core.tables import show_page
@@ -47,7 +47,7 @@ class EnrolForm(DeskFormMixin, forms.Form):
 
     def __init__(self, *args: Any, stores: QuerySet[Store], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        cast("forms.ModelChoiceField[Store]", self.fields["store"]).queryset = stores
+        offer_stores(self, stores)
 
 
 class DeviceFilter(django_filters.FilterSet):

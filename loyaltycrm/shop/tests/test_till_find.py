@@ -194,6 +194,16 @@ def test_an_admin_of_a_shop_without_stores_is_led_to_the_first_one(admin: User, 
     assert 'href="/settings/stores/new/"' in page.content.decode()
 
 
+@pytest.mark.parametrize("address", ["/tickets/new/", "/settings/keys/new/", "/settings/tills/enrol/"])
+def test_a_form_that_asks_for_a_store_says_where_none_is_open(
+    admin: User, barona_iela: Store, signed_in: SignedIn, address: str
+) -> None:
+    words, office = "No store is open yet. An admin adds the first one in the settings.", signed_in(admin)
+    assert words not in text_of(office.get(address))
+    Store.objects.update(is_active=False)
+    assert words in text_of(office.get(address))
+
+
 def test_an_admin_chooses_among_all(admin: User, barona_iela: Store, centrs: Store, signed_in: SignedIn) -> None:
     page = text_of(signed_in(admin).get("/till/", follow=True))
     assert "Barona iela" in page

@@ -139,6 +139,18 @@ def test_an_open_complaint_comes_before_everything(
     assert f"Read ticket {ticket.pk}" in band(hers, olga)
 
 
+def test_a_form_that_saved_before_is_the_one_thing_to_say(
+    at_barona: Client, olga: Customer, barona_iela: Store
+) -> None:
+    visit(olga, barona_iela, 10_000, days_ago=355)
+    assert "end soon" in band(at_barona, olga)
+    key = str(uuid4())
+    save(at_barona, olga, "24.90", key=key)
+    page = save(at_barona, olga, "29.40", key=key).content.decode()
+    assert "Not saved: this form saved a visit of €24.90 before." in page
+    assert page.count("till-band") == 1
+
+
 def test_sorry_is_said_once_and_the_band_says_so(
     at_barona: Client, olga: Customer, agenskalns: Store, liga: User
 ) -> None:
