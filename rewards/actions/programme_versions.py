@@ -97,12 +97,14 @@ def import_version(*, rules: Mapping[str, Any], starts_on: date, note: str = "",
     """Make these rules the programme from a day on, in the past too while no points were posted on or after it.
 
     What is imported afterwards is then posted under it, as if it had held since that day; tiers that were reviewed on
-    or after it are reviewed again. The same rules from the same day once more change nothing. Raises `Refused`.
+    or after it are reviewed again. The same rules from the same day once more change nothing, nor do those of a version
+    that holds on that day already and that no other follows. Raises `Refused`.
     """
     rules = checked_rules(rules)
     lock_versions()
     held = version_on(starts_on)
-    if held.starts_on == starts_on and checked_rules(held.rules) == rules:
+    is_the_last = not ProgrammeVersion.objects.filter(starts_on__gt=starts_on).exists()
+    if (held.starts_on == starts_on or is_the_last) and checked_rules(held.rules) == rules:
         return ImportedVersion(held, is_new=False)
     _check_import_start(starts_on)
     version = add_version(rules=rules, starts_on=starts_on, note=note, by=by)

@@ -140,6 +140,25 @@ def test_a_history_is_imported_as_if_the_programme_had_held(tmp_path: Path) -> N
     run("audit_ledger")
 
 
+def test_rules_that_hold_on_the_day_already_change_nothing_even_under_a_history(tmp_path: Path) -> None:
+    """A shop that keeps the shipped rules, and one that names a later day than the one it began with."""
+    shipped = file_of(tmp_path, first_version().rules)
+    rows = [receipt("R1", "C1", "2026-03-02T10:00:00", "10.00"), receipt("R2", "C1", "2026-03-09T10:00:00", "10.00")]
+    run("import_customers", write_table(tmp_path / "c.csv", ("customer_id", "joined_on"), [("C1", "2026-01-01")]))
+    run("import_visits", write_table(tmp_path / "v.csv", RECEIPT, rows[:1]))
+    assert "Version 1 holds this programme already" in run("import_programme", shipped, "--from", "2026-01-01")
+    run("import_programme", file_of(tmp_path, worth(600)), "--from", "2026-03-05")
+    run("import_visits", write_table(tmp_path / "v.csv", RECEIPT, rows))
+    ours = file_of(tmp_path, worth(600))
+    for day in ("2026-03-05", "2026-03-09", "2026-03-20"):
+        assert "Version 2 holds this programme already" in run("import_programme", ours, "--from", day)
+    assert ProgrammeVersion.objects.count() == 2
+    assert AuditEvent.objects.filter(action="import programme").count() == 1
+    shipped = file_of(tmp_path, first_version().rules)
+    assert "Nothing of the past changes" in refused("import_programme", shipped, "--from", "2026-03-06")
+    assert "Version 2 starts on a later day" in refused("import_programme", shipped, "--from", "2026-02-01")
+
+
 def test_a_rehearsal_keeps_nothing(tmp_path: Path) -> None:
     said = run("import_programme", file_of(tmp_path, worth(600)), "--from", "2024-01-01", "--dry-run")
     assert "nothing was kept" in said
