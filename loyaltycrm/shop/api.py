@@ -17,6 +17,7 @@ from loyaltycrm.core.api.keys import TillKey, key_of
 from loyaltycrm.core.api.operations import watch_operations
 from loyaltycrm.core.api.strict import StrictParser
 from loyaltycrm.core.models import Company, Store
+from rewards.api.memberships import router as memberships
 from rewards.api.points import router as points
 from rewards.api.visits import router as visits
 from rewards.api.vouchers import router as vouchers
@@ -87,6 +88,7 @@ api.add_router("/customers", customers)
 api.add_router("/visits", visits)
 api.add_router("/points", points)
 api.add_router("/vouchers", vouchers)
+api.add_router("/memberships", memberships)
 api.add_router("", place)
 
 # Without ninja's own root page, which would be an address that asks for no key.

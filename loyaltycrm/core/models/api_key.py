@@ -23,6 +23,7 @@ class Scope(models.TextChoices):
     USE_POINTS = "points:use", _("Use points on rewards")
     READ_VOUCHERS = "vouchers:read", _("See and check codes")
     USE_VOUCHERS = "vouchers:use", _("Use codes")
+    SELL_MEMBERSHIPS = "memberships:sell", _("Sell memberships")
 
 
 class KeyKind(models.TextChoices):

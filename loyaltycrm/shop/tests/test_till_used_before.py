@@ -98,6 +98,22 @@ class TestTill:
         assert balance_of(holder).available == 1_000
         assert boxes(page_of(at_barona, holder)) == {}
 
+    def test_an_entry_that_waited_for_its_connection_still_has_it(
+        self,
+        at_barona: Client,
+        liga: User,
+        signed_in: SignedIn,
+        holder: Customer,
+        coffee: Reward,
+        tuesday: time_machine.Traveller,
+    ) -> None:
+        press_use(at_barona, holder, coffee)
+        values = {"amount": "24.00", "idempotency_key": KEY, "used": [Redemption.objects.get().pk]}
+        tuesday.shift(timedelta(hours=3))
+        late = {"X-Till-Entry": "1", "X-Till-Age": str(3 * 60 * 60)}
+        signed_in(liga).post(f"/till/customers/{holder.pk}/save/", values, headers=late)
+        assert Redemption.objects.get().visit == Visit.objects.get()
+
     def test_two_tabs_cannot_both_have_it(self, at_barona: Client, holder: Customer, coffee: Reward) -> None:
         press_use(at_barona, holder, coffee)
         use = Redemption.objects.get()
