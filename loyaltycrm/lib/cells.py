@@ -14,7 +14,8 @@ from typing import Final, TypeVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
-from django.utils.translation import gettext as _
+
+from loyaltycrm.lib.kept_words import gettext as _
 
 T = TypeVar("T")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from django.utils.translation import gettext as _
+from loyaltycrm.lib.kept_words import gettext as _
 
 ENCODINGS: Final = ("utf-8", "cp1251", "cp1257")
 SEPARATORS: Final = (",", ";", "\t")

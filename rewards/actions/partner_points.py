@@ -15,13 +15,13 @@ from zlib import crc32
 from django.db import connection
 from django.db.models import Sum
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from customers.actions.visits import CLOCK_TOLERANCE, LARGEST_VISIT_CENTS, OLDEST_VISIT, is_whole, receipt_key
 from customers.models import Customer
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.errors import Conflict, Refused
 from loyaltycrm.core.models import Company, User
+from loyaltycrm.lib.kept_words import gettext as _
 from loyaltycrm.lib.transactions import atomic_with_retry
 from rewards.actions.redeeming import refusal_in_words
 from rewards.ledger import (

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from django.utils.translation import gettext as _
-
 from customers.actions.importing.receipts import key_of
 from loyaltycrm.core.imports import ImportRun, RowRefused, Shape, Stage, chunks_of, unhurried
 from loyaltycrm.lib import cells
 from loyaltycrm.lib.faults import crash_point
+from loyaltycrm.lib.kept_words import gettext as _
 from loyaltycrm.lib.transactions import atomic_with_retry
 
 _STAGED: Final = {
@@ -140,5 +139,5 @@ def _build(row: Mapping[str, Any]) -> tuple[Any, ...]:
     try:
         key = key_of(row["receipt_id"])
     except cells.BadCell as bad:
-        raise RowRefused("receipt_id", str(bad)) from None
+        raise RowRefused("receipt_id", bad.args[0]) from None
     return (key, row["line_no"], row.get("product_id"), row["quantity"], gross, discount, net, None)

@@ -13,7 +13,6 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import connection
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from customers.actions.consent import CLOCK_TOLERANCE
 from customers.actions.customers import index_customers
@@ -27,6 +26,7 @@ from loyaltycrm.lib import cells
 from loyaltycrm.lib.cells import BadCell, Moment
 from loyaltycrm.lib.contacts import card_key, email_key, phone_key
 from loyaltycrm.lib.faults import crash_point
+from loyaltycrm.lib.kept_words import gettext as _
 from loyaltycrm.lib.transactions import atomic_with_retry
 
 # Columns of the file that are columns of the customer; a blank cell leaves what is known.

@@ -8,12 +8,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from django.utils.translation import gettext as _
-
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.imports import ImportRun, Shape, Stage, chunks_of, unhurried
 from loyaltycrm.core.models import User
 from loyaltycrm.lib import cells
+from loyaltycrm.lib.kept_words import gettext as _
 from loyaltycrm.lib.transactions import atomic_with_retry
 
 _FACTS: Final = ("department", "category", "name", "brand", "package")

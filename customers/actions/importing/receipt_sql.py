@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from django.utils.translation import gettext as _
+from loyaltycrm.lib.kept_words import gettext as _
 
 
 def were_one(known: str, named: str, at: str) -> str:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from customers.actions.importing import receipt_sql as sql
 from customers.actions.visits import CLOCK_TOLERANCE, receipt_key
@@ -22,6 +21,7 @@ from loyaltycrm.core.actions import audit
 from loyaltycrm.core.imports import ImportedFile, ImportRun, RowRefused, Shape, Stage, unhurried
 from loyaltycrm.core.models import Company, Store, User
 from loyaltycrm.lib import cells
+from loyaltycrm.lib.kept_words import gettext as _
 from loyaltycrm.lib.time_zones import Seen, zone_of
 
 RECEIPT_KEY_LENGTH: Final = 64
@@ -302,4 +302,4 @@ def _key(column: str, text: str) -> str:
     try:
         return key_of(text)
     except cells.BadCell as bad:
-        raise RowRefused(column, str(bad)) from None
+        raise RowRefused(column, bad.args[0]) from None

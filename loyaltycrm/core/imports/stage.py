@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from loyaltycrm.lib.cells import BadCell
+from loyaltycrm.lib.kept_words import kept
 from loyaltycrm.lib.rows import Row, Table, unshielded
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ class Stage:
     """The temporary table `import_<name>`: staged values plus, for every row, its state.
 
     States: `new` (to be taken; what is still `new` in the end was taken), `unchanged`, `conflict`, `refused`; the last
-    two with column and reason. `last_taken` is the number of the last row to be taken, once `chunks_of` has begun.
+    two with column and reason, which is kept so that it can be told in any language. `last_taken` is the number of the
+    last row to be taken, once `chunks_of` has begun.
     """
 
     def __init__(self, name: str, columns: Mapping[str, str]) -> None:
@@ -107,7 +109,7 @@ class Stage:
             cursor.execute(
                 f"UPDATE {self.table} s SET state = %s, at_column = coalesce(%s::text, s.at_column),"
                 f" reason = coalesce(%s::text, s.reason){source} WHERE s.state = 'new' AND ({where})",
-                [state, column, None if reason is None else str(reason), *values],
+                [state, column, None if reason is None else kept(reason), *values],
             )
             return int(cursor.rowcount)
 
@@ -123,7 +125,7 @@ class Stage:
                 cursor.execute(
                     f"UPDATE {self.table} s SET state = 'refused', at_column = r.at_column, reason = r.reason"
                     " FROM unnest(%s::bigint[], %s::text[], %s::text[]) AS r(n, at_column, reason) WHERE s.n = r.n",
-                    [list(numbers), list(columns), list(reasons)],
+                    [list(numbers), list(columns), [kept(reason) for reason in reasons]],
                 )
 
     def counts(self, number: int) -> dict[str, int]:
@@ -165,7 +167,7 @@ def row_reader(table: Table, shape: Shape, width: int) -> Callable[[Row], tuple[
 
     def read(row: Row) -> tuple[Any, ...]:
         if row.problem:
-            return ("refused", None, row.problem, *nothing)
+            return ("refused", None, kept(row.problem), *nothing)
         cells = row.cells
         values: dict[str, Any] = {}
         name = ""
@@ -174,9 +176,9 @@ def row_reader(table: Table, shape: Shape, width: int) -> Callable[[Row], tuple[
                 values[name] = cell(unshielded(cells[index]) if was_returned else cells[index])
             return ("new", None, None, *build(values))
         except BadCell as bad:
-            return ("refused", name, str(bad), *nothing)
+            return ("refused", name, kept(bad.args[0]), *nothing)
         except RowRefused as bad:
-            return ("refused", bad.column, bad.reason, *nothing)
+            return ("refused", bad.column, kept(bad.reason), *nothing)
 
     return read
 

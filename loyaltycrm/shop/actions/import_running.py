@@ -150,6 +150,6 @@ def _work(job: ImportJob, token: uuid.UUID, heart: Heart, brought: Counter[str])
 
 def _account(run: ImportRun, refused: Path) -> dict[str, Any]:
     """What the run came to, and its refused rows as a file; empty where none were refused."""
-    if not sum(write_rejects(file, refused) for file in run.files):
+    if not sum(write_rejects(file, refused, said=str) for file in run.files):
         refused.write_bytes(b"")
     return account_of(run)

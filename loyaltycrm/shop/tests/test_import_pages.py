@@ -10,6 +10,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 from openpyxl import Workbook
 from pytest_django import DjangoAssertNumQueries, Settings
 
@@ -205,6 +206,36 @@ def test_refused_rows_are_downloaded_and_that_is_written_down(dace: User, signed
     assert [line.split(";")[3] for line in lines[1:]] == ["C9007", "C9009"]
     assert answer["Cache-Control"] == "no-store"
     assert AuditEvent.objects.filter(action="export", by=dace, data__what="refused rows").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("en", "Is no date that can be read in one way only. Write it as 2026-07-14 or 14.07.2026."),
+        ("ru", "Не дата, которую можно прочитать однозначно. Напишите 2026-07-14 или 14.07.2026."),
+    ],
+)
+def test_whoever_reads_why_rows_were_refused_reads_it_in_their_language(
+    dace: User, admin: User, signed_in: SignIn, language: str, words: str
+) -> None:
+    job = ready_import(dace)
+    reader = signed_in(admin)
+    reader.cookies["language"] = language
+    assert f"<td>{words}</td>" in reader.get(reverse("shop:import", args=[job.pk])).content.decode()
+    answer = reader.get(reverse("shop:import_refused", args=[job.pk]))
+    with translation.override("lv"):  # the file is sent after the page was made
+        sent = b"".join(answer.streaming_content).decode("utf-8-sig").splitlines()  # type: ignore[attr-defined]
+    assert [line.split(";")[2] for line in sent[1:]] == [words, words]
+
+
+def test_a_reason_from_before_is_shown_as_it_was_written(dace: User, signed_in: SignIn) -> None:
+    job = ready_import(dace)
+    job.checked["reasons"][0]["reason"] = "Nav datums."  # type: ignore[index]
+    job.language = "lv"
+    job.save()
+    assert (
+        '<td lang="lv">Nav datums.</td>' in signed_in(dace).get(reverse("shop:import", args=[job.pk])).content.decode()
+    )
 
 
 def test_anothers_file_is_not_there(dace: User, admin: User, liga: User, signed_in: SignIn) -> None:

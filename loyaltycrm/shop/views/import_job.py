@@ -30,9 +30,11 @@ from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.imports import Manner, Shape
 from loyaltycrm.core.imports.accounts import first_rows_read, sample
 from loyaltycrm.core.imports.facts import guess
+from loyaltycrm.core.imports.report import retold
 from loyaltycrm.core.models import ImportJob, ImportPartOf, ImportState
 from loyaltycrm.core.permissions import Permission, allowed, permission
 from loyaltycrm.lib import formats
+from loyaltycrm.lib.kept_words import is_kept, told
 from loyaltycrm.lib.rows import LettersUnclear, Table, UnreadableFile
 from loyaltycrm.shop.actions.import_kinds import KINDS
 from loyaltycrm.shop.forms.imports import LETTERS, ColumnsForm
@@ -145,7 +147,7 @@ def _context(job: ImportJob) -> dict[str, Any]:
         "kind": kind_in_words(job),
         "chip": state_chip(job),
         "finding": _finding(job, account),
-        "account": account,
+        "account": account | {"reasons": [_reason(one, job) for one in account.get("reasons", [])]},
         "is_rehearsal": account is checked,
         "only_first": "of_first" in account,
         "facts": _facts(job, account),
@@ -156,6 +158,12 @@ def _context(job: ImportJob) -> dict[str, Any]:
         "may_choose": job.started_at is None and job.emptied_at is None and job.state in OPEN,
         "may_go_on": job.state in (ImportState.STOPPED, ImportState.FAILED) and job.emptied_at is None and job.manner,
     }
+
+
+def _reason(one: dict[str, Any], job: ImportJob) -> dict[str, Any]:
+    """Why rows were not taken, in the reader's language; `lang` where it was written down in another's."""
+    lang = "" if is_kept(one["reason"]) else job.language
+    return one | {"reason": told(one["reason"]), "lang": lang}
 
 
 def _step(job: ImportJob) -> str:
@@ -264,7 +272,7 @@ def import_refused(request: HttpRequest, pk: int) -> StreamingHttpResponse:
         raise Http404
     record_export(what="refused rows", filters=[], by=person(request))
     return StreamingHttpResponse(
-        pieces_of(job, ImportPartOf.REFUSED),
+        retold(pieces_of(job, ImportPartOf.REFUSED)),
         content_type="text/csv; charset=utf-8",
         headers={
             "Content-Disposition": f'attachment; filename="refused-{job.pk}.csv"',

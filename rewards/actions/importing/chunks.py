@@ -9,11 +9,11 @@ from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
 from django.db import connection
-from django.utils.translation import gettext as _
 
 from customers.actions.importing.receipts import RowsTaken, write_refunds, write_visits
 from loyaltycrm.core.models import Company, User
 from loyaltycrm.lib.faults import crash_point
+from loyaltycrm.lib.kept_words import gettext as _
 from rewards.actions.assessing import load_assessor, replay_assessed
 from rewards.actions.importing.baskets import baskets_of
 from rewards.actions.importing.plain import book_plain_sales

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from django.db import connection
-from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from customers.actions.importing.receipts import key_of
@@ -20,6 +19,7 @@ from loyaltycrm.core.imports import CHUNK_ROWS, ImportRun, RowRefused, Shape, St
 from loyaltycrm.core.models import Company, User
 from loyaltycrm.lib import cells
 from loyaltycrm.lib.faults import crash_point
+from loyaltycrm.lib.kept_words import gettext as _
 from loyaltycrm.lib.transactions import atomic_with_retry
 from rewards.actions.importing.own_rows import refuse_own_rows
 from rewards.actions.importing.posted import postings_counted
@@ -237,6 +237,6 @@ def _build(row: Mapping[str, Any]) -> tuple[Any, ...]:
         try:
             named = f"as:{key_of(reference)}"
         except cells.BadCell as bad:
-            raise RowRefused("reference", str(bad)) from None
+            raise RowRefused("reference", bad.args[0]) from None
     good_through = None if end == NEVER else end
     return (f"opening:{named}", row["customer_id"], row["points"], earned_on, end is not None, good_through, None, None)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from django.utils.translation import gettext as _
-
 from loyaltycrm.core.imports import Stage
 from loyaltycrm.core.models import User
+from loyaltycrm.lib.kept_words import gettext as _
 
 
 def refuse_own_rows(stage: Stage, *, by: User | None) -> None:

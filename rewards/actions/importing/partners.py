@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from django.db import connection
-from django.utils.translation import gettext as _
 
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.errors import Conflict, Refused
@@ -21,6 +20,7 @@ from loyaltycrm.core.imports import ImportRun, RowRefused, Shape, Stage, unhurri
 from loyaltycrm.core.models import Company, User
 from loyaltycrm.lib import cells
 from loyaltycrm.lib.faults import crash_point
+from loyaltycrm.lib.kept_words import gettext as _
 from loyaltycrm.lib.transactions import atomic_with_retry
 from rewards.actions.importing.own_rows import refuse_own_rows
 from rewards.actions.importing.posted import postings_counted
@@ -197,9 +197,9 @@ class PartnerImport:
         for row, answer in zip(rows, answers, strict=True):
             refusal = answer.refusal
             if isinstance(refusal, Conflict):
-                conflicts[_column(refusal), str(refusal)].append(row.n)
+                conflicts[_column(refusal), refusal.message].append(row.n)
             elif refusal is not None:
-                refused.append((row.n, _column(refusal), str(refusal)))
+                refused.append((row.n, _column(refusal), refusal.message))
         self._stage.refuse_rows(refused)
         for (column, reason), numbers in conflicts.items():
             self._stage.mark("conflict", "s.n = ANY(%s::bigint[])", numbers, column=column, reason=reason)
@@ -256,4 +256,4 @@ def _name(partner: Partner, column: str, reference: str) -> str:
     try:
         return reference_of(partner, reference)
     except Refused as refusal:
-        raise RowRefused(column, str(refusal)) from None
+        raise RowRefused(column, refusal.message) from None

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from customers.actions.importing.receipt_sql import were_one
 from customers.actions.importing.receipts import key_of
@@ -17,6 +16,7 @@ from customers.actions.visits import CLOCK_TOLERANCE
 from loyaltycrm.core.imports import ImportedFile, ImportRun, RowRefused, Shape, Stage, unhurried
 from loyaltycrm.core.models import Company
 from loyaltycrm.lib import cells
+from loyaltycrm.lib.kept_words import gettext as _
 
 LARGEST_POINTS: Final = 1_000_000_000
 _STAGED: Final = {
@@ -196,4 +196,4 @@ def _key(column: str, text: str) -> str:
     try:
         return key_of(text)
     except cells.BadCell as bad:
-        raise RowRefused(column, str(bad)) from None
+        raise RowRefused(column, bad.args[0]) from None

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from django.utils.translation import gettext as _
-
 from customers.actions.importing import LineImport, ReceiptImport
 from customers.actions.importing.receipts import RowsTaken
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.imports import ImportRun, unhurried
 from loyaltycrm.core.models import Company, User
 from loyaltycrm.lib.faults import crash_point
+from loyaltycrm.lib.kept_words import gettext as _
 from loyaltycrm.lib.transactions import atomic_with_retry
 from rewards.actions.importing.chunks import Refusals, write_chunk
 from rewards.actions.importing.numbering import number_chunks

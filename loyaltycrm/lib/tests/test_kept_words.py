@@ -1,0 +1,31 @@
+"""Sentences that are written down once and read in every language."""
+
+import pytest
+from django.utils.translation import override
+
+from loyaltycrm.lib.cells import BadCell, one_of
+from loyaltycrm.lib.kept_words import gettext, is_kept, kept, told
+
+
+def test_a_sentence_is_kept_in_no_language() -> None:
+    with override("lv"):
+        here = gettext("Is blank. Fill it in.")
+        written = kept(here)
+    assert here == "Ir tukšs. Aizpildiet."
+    assert is_kept(written)
+    assert told(written) == "Is blank. Fill it in."
+    with override("ru"):
+        assert told(written) == "Пусто. Заполните."
+
+
+def test_what_stands_in_it_is_kept_with_it() -> None:
+    with pytest.raises(BadCell) as bad, override("lv"):
+        one_of("card", 'c"a%sh')("coin")
+    assert told(kept(bad.value.args[0])) == 'Is none of card, c"a%sh. Write one of them.'
+    with override("lv"):
+        assert told(kept(bad.value.args[0])) == str(bad.value)
+
+
+@pytest.mark.parametrize("text", ["", "Trūkst klienta", '{"words"', "{}", "100 %"])
+def test_any_other_text_stays_as_it_is(text: str) -> None:
+    assert told(kept(text)) == text
