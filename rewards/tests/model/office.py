@@ -102,14 +102,16 @@ def open_with(story: Story) -> None:
 
 
 def open_again(story: Story) -> None:
-    """The same row in another file, or with another number of points."""
+    """The same row in another file, or with another number of points. Where the clock was set back, its day may lie
+    ahead, which no row's may."""
     if not story.opened:
         return
     name, owner, points, earned_on, end = story.chance.choice(story.opened)
     other = story.chance.random() < 0.5
     story.note(owner, f"opening {name} again, {'another number' if other else 'the same'}")
     became = story.real.open_with(name, owner, points + other, earned_on, end)
-    story.expect_same(owner, {"conflicts" if other else "unchanged": 1}, became, "the row sent again")
+    expected = "refused" if earned_on > story.today else "conflicts" if other else "unchanged"
+    story.expect_same(owner, {expected: 1}, became, "the row sent again")
     story.touch(owner)
 
 

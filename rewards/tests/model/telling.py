@@ -9,6 +9,7 @@ from pathlib import Path
 import time_machine
 
 from rewards.tests.model import office, tills, times
+from rewards.tests.model.planning import planned_once
 from rewards.tests.model.story import Story
 
 OPERATIONS: list[tuple[Callable[[Story], None], int]] = [
@@ -46,7 +47,11 @@ def tell(seed: int, operations: int) -> Story:
     Whatever goes wrong says how to replay it.
     """
     chosen, weights = zip(*OPERATIONS, strict=True)
-    with tempfile.TemporaryDirectory() as folder, time_machine.travel(0, tick=False) as clock:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        planned_once(),
+        time_machine.travel(0, tick=False) as clock,
+    ):
         story = Story(seed, operations, folder=Path(folder), move_to=clock.move_to)
         try:
             while story.done < operations:
