@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from customers.actions.importing.receipts import key_of
-from loyaltycrm.core.imports import ImportRun, RowRefused, Shape, Stage, chunks_of, unhurried
+from loyaltycrm.core.imports import ImportRun, RowRefused, Shape, Stage, chunks_of, differs_from_known, unhurried
 from loyaltycrm.lib import cells
 from loyaltycrm.lib.faults import crash_point
 from loyaltycrm.lib.kept_words import gettext as _
@@ -83,7 +83,7 @@ class LineImport:
         twice = _("Stands in this file twice with different content. The first row was taken.")
         stage.mark("conflict", "d.n = s.n", also=_TWINS, column="line_no", reason=twice)
         with unhurried() as cursor:
-            cursor.execute(_KNOWN, {"differs": _("Is known with another value here; what is known stays as it is.")})
+            cursor.execute(_KNOWN, {"differs": differs_from_known()})
         if not self._run.dry_run:
             for first, last in chunks_of(stage):
                 _take({"first": first, "last": last})
@@ -135,7 +135,9 @@ def _build(row: Mapping[str, Any]) -> tuple[Any, ...]:
     net, discount = row["net_amount"], row.get("discount_amount") or 0
     gross = row.get("gross_amount", net + discount)
     if gross - discount != net:
-        raise RowRefused("net_amount", _("Is not gross_amount less discount_amount. Check the three amounts."))
+        raise RowRefused(
+            "net_amount", _("Is not the amount before discount less the discount. Check the three amounts.")
+        )
     try:
         key = key_of(row["receipt_id"])
     except cells.BadCell as bad:

@@ -86,7 +86,8 @@ class CustomerImport:
     def take(self, *, by: User | None) -> None:
         """Add the new customers and bring known ones up to date, by customer number.
 
-        A blank cell leaves what is known. Consent becomes dated events; an import never overrides a later no, and
+        A blank cell leaves what is known; whoever is new in a file that says nothing of when they joined did so today.
+        Consent becomes dated events; an import never overrides a later no, and
         never clears a suppressed address.
         """
         stage, company = self._stage, Company.current()
@@ -95,7 +96,7 @@ class CustomerImport:
         _find_known(stage)
         _mark_unchanged(zone)
         for first, last in chunks_of(stage):
-            _take(stage, first, last, zone, company.language)
+            _take(stage, first, last, zone, company)
             self._count(first, last)
             self._run.progress(
                 _("%(file)s: customers written") % {"file": self._file.table.path.name}, last, stage.last_taken
@@ -135,7 +136,7 @@ def shape() -> Shape:
             "birthday": cells.optional(cells.birthday),
             "card": cells.optional(_card),
         },
-        required=("customer_id", "joined_on"),
+        required=("customer_id",),
         build=_build,
     )
 
@@ -178,7 +179,7 @@ def _build(row: Mapping[str, Any]) -> tuple[Any, ...]:
         key,
         row.get("phone"),
         row.get("locale"),
-        row["joined_on"],
+        row.get("joined_on"),
         row.get("birthday"),
         row.get("age_band"),
         row.get("household_size"),
@@ -329,7 +330,7 @@ def _mark_unchanged(zone: str) -> None:
 
 
 @atomic_with_retry
-def _take(stage: Stage, first: int, last: int, zone: str, language: str) -> None:
+def _take(stage: Stage, first: int, last: int, zone: str, company: Company) -> None:
     """Write one chunk of rows: customers, cards, consent, search terms. Who was erased meanwhile stays so."""
     span = {"first": first, "last": last}
     with unhurried() as cursor:
@@ -351,12 +352,12 @@ def _take(stage: Stage, first: int, last: int, zone: str, language: str) -> None
             """INSERT INTO customers_customer (external_id, first_name, last_name, email, email_key, phone, language,
                    joined_on, birthday, age_band, household_size, created_at)
                SELECT external_id, coalesce(first_name, ''), coalesce(last_name, ''), coalesce(email, ''),
-                      coalesce(email_key, ''), coalesce(phone, ''), coalesce(language, %(language)s), joined_on,
-                      birthday, coalesce(age_band, ''), household_size, now()
+                      coalesce(email_key, ''), coalesce(phone, ''), coalesce(language, %(language)s),
+                      coalesce(joined_on, %(today)s), birthday, coalesce(age_band, ''), household_size, now()
                FROM import_customers s
                WHERE s.state = 'new' AND s.customer_id IS NULL AND s.n BETWEEN %(first)s AND %(last)s
                ORDER BY s.n ON CONFLICT (external_id) DO NOTHING""",
-            {**span, "language": language},
+            {**span, "language": company.language, "today": company.today()},
         )
         cursor.execute(
             """UPDATE import_customers s SET customer_id = c.id FROM customers_customer c

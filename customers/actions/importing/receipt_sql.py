@@ -76,6 +76,7 @@ _CONTENT: Final = (
     "net_cents",
     "items",
     "refund_of",
+    "partner",
 )
 
 
@@ -174,6 +175,11 @@ def erased_customer() -> str:
     return _("This customer was erased at their wish. Leave the number blank, so that the receipt counts as nobody's.")
 
 
+def no_receipt() -> str:
+    """What to do about a refund of a receipt that is not there."""
+    return _("There is no receipt with this number, or it was refused. Import the receipt first.")
+
+
 def refund_refusals() -> list[tuple[str, Any, str]]:
     """Column, reason and condition of what a refund cannot be, in the order in which they are looked at."""
     sale = "(SELECT {} FROM customers_visit v WHERE v.id = s.visit_id)"
@@ -194,7 +200,7 @@ def refund_refusals() -> list[tuple[str, Any, str]]:
         ),
         (
             "refund_of",
-            _("There is no receipt with this number, or it was refused. Import the receipt first."),
+            no_receipt(),
             _UNLINKED,
         ),
         (

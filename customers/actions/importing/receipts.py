@@ -6,7 +6,7 @@ Their order in time and their points are the business of `rewards.actions.import
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
@@ -18,7 +18,7 @@ from customers.actions.visits import CLOCK_TOLERANCE, receipt_key
 from customers.erased import erased_sql
 from customers.models import MarkKind, PaymentMethod, Visit, VisitChannel
 from loyaltycrm.core.actions import audit
-from loyaltycrm.core.imports import ImportedFile, ImportRun, RowRefused, Shape, Stage, unhurried
+from loyaltycrm.core.imports import ImportedFile, ImportRun, RowRefused, Shape, Stage, differs_from_known, unhurried
 from loyaltycrm.core.models import Company, Store, User
 from loyaltycrm.lib import cells
 from loyaltycrm.lib.kept_words import gettext as _
@@ -41,6 +41,7 @@ _STAGED: Final = {
     "currency": "text",
     "refund_of": "text",
     "payment_method": "text",
+    "partner": "text",
     # Found out after staging:
     "customer_id": "bigint",
     "store_id": "bigint",
@@ -51,6 +52,7 @@ _STAGED: Final = {
     "owner_id": "bigint",
 }
 _FOUND_LATER: Final = (None,) * 7
+_ANY_CODE: Final = cells.number_text(20)
 
 
 class RowsTaken(Exception):
@@ -66,16 +68,26 @@ def key_of(text: str) -> str:
 
 
 class ReceiptImport:
-    """The receipts of a file of purchases and of one of refunds, staged when made; either may be missing."""
+    """The receipts of a file of purchases and of one of refunds, staged when made; either may be missing.
 
-    def __init__(self, run: ImportRun, *, purchases: Path | None, refunds: Path | None) -> None:
+    `partner` reads the code of a partner, as in `shape`.
+    """
+
+    def __init__(
+        self,
+        run: ImportRun,
+        *,
+        purchases: Path | None,
+        refunds: Path | None,
+        partner: Callable[[str], str] = _ANY_CODE,
+    ) -> None:
         self._run = run
         self.stage = Stage("receipts", _STAGED)
         self.files: list[ImportedFile] = []
         if purchases is not None:
-            self.files.append(run.stage_file("purchases", purchases, shape(), self.stage))
+            self.files.append(run.stage_file("purchases", purchases, shape(partner), self.stage))
         if refunds is not None:
-            self.files.append(run.stage_file("refunds", refunds, shape(only_refunds=True), self.stage))
+            self.files.append(run.stage_file("refunds", refunds, shape(partner, only_refunds=True), self.stage))
 
     def adopt_calendar(self, *, by: User | None) -> Company:
         """Give an installation without visits the currency and the time zone of the file; return the company.
@@ -155,7 +167,7 @@ class ReceiptImport:
 
     def compare(self, chunk: int | None = None) -> None:
         """Tell new rows from known ones and find the receipt of each refund; of one chunk, or of all."""
-        values = {"chunk": chunk, "differs": _("Is known with another value here; what is known stays as it is.")}
+        values = {"chunk": chunk, "differs": differs_from_known()}
         stage, only = self.stage, "(%s::bigint IS NULL OR s.chunk = %s)"
         with unhurried() as cursor:
             if chunk is not None:
@@ -181,6 +193,12 @@ class ReceiptImport:
             cursor.execute(sql.LINK_REFUNDS_TO_NEW, values)
         for column, reason, condition in sql.refund_refusals():
             stage.refuse(column, reason, f"{only} AND s.is_refund AND ({condition})", chunk, chunk)
+        self.refuse_refunds_of_refused()
+
+    def refuse_refunds_of_refused(self) -> None:
+        """Refuse refunds whose receipt of this import was refused after they had found it."""
+        condition = "o.n = s.sale_n AND o.state = 'refused'"
+        self.stage.refuse("refund_of", sql.no_receipt(), condition, also="import_receipts o")
 
     def create_stores(self, company: Company, *, by: User | None) -> None:
         """Make the stores that receipts to be taken name and nobody knows yet, called by their code."""
@@ -229,8 +247,11 @@ def write_refunds(chunk: int, rows: list[int], *, by: User | None) -> None:
             raise RowsTaken
 
 
-def shape(*, only_refunds: bool = False) -> Shape:
-    """The columns of a file of receipts, or of one where all of them are refunds, and how each is read."""
+def shape(partner: Callable[[str], str] = _ANY_CODE, *, only_refunds: bool = False) -> Shape:
+    """The columns of a file of receipts, or of one where all of them are refunds, and how each is read.
+
+    `partner` reads the code of a partner at which it was bought; which there are is not known here.
+    """
     methods = [method for method in PaymentMethod.values if method]
     return Shape(
         cells={
@@ -245,6 +266,7 @@ def shape(*, only_refunds: bool = False) -> Shape:
             "currency": cells.optional(cells.currency),
             "refund_of": cells.optional(cells.number_text(64)),
             "payment_method": cells.optional(cells.one_of(*methods)),
+            "partner": cells.optional(partner),
         },
         required=(
             "receipt_id",
@@ -269,13 +291,17 @@ def _build(row: Mapping[str, Any]) -> tuple[Any, ...]:
     gross = row.get("gross_amount", net + discount)
     refund_of = row.get("refund_of")
     if gross - discount != net:
-        raise RowRefused("net_amount", _("Is not gross_amount less discount_amount. Check the three amounts."))
+        raise RowRefused(
+            "net_amount", _("Is not the amount before discount less the discount. Check the three amounts.")
+        )
     if refund_of is None:
         for name, cents in (("gross_amount", gross), ("discount_amount", discount), ("net_amount", net)):
             if cents < 0:
-                raise RowRefused(name, _("Is negative on a sale. If it is a refund, name its receipt in refund_of."))
+                raise RowRefused(name, _("Is negative on a sale. If it is a refund, name the receipt that it is of."))
     elif net >= 0 or gross > 0 or discount > 0:
-        raise RowRefused("net_amount", _("Gives nothing back. A refund has negative amounts; a sale has no refund_of."))
+        raise RowRefused(
+            "net_amount", _("Gives nothing back. A refund has negative amounts; a sale names no receipt that it is of.")
+        )
     written = row["purchased_at"]
     business_date: date = written.day
     return (
@@ -294,6 +320,7 @@ def _build(row: Mapping[str, Any]) -> tuple[Any, ...]:
         row.get("currency"),
         None if refund_of is None else _key("refund_of", refund_of),
         row.get("payment_method"),
+        row.get("partner"),
         *_FOUND_LATER,
     )
 

@@ -7,7 +7,7 @@ dies is simply run again: what was taken is found to be known.
 
 from loyaltycrm.core.imports.manner import AS_IT_COMES, Manner
 from loyaltycrm.core.imports.run import AnotherRuns, ImportedFile, ImportRun, Progress, running_import
-from loyaltycrm.core.imports.stage import CHUNK_ROWS, RowRefused, Shape, Stage, chunks_of, unhurried
+from loyaltycrm.core.imports.stage import CHUNK_ROWS, RowRefused, Shape, Stage, chunks_of, differs_from_known, unhurried
 
 __all__ = [
     "AS_IT_COMES",
@@ -21,6 +21,7 @@ __all__ = [
     "Shape",
     "Stage",
     "chunks_of",
+    "differs_from_known",
     "running_import",
     "unhurried",
 ]

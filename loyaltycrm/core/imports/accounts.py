@@ -11,6 +11,7 @@ from loyaltycrm.core.imports.manner import Manner
 from loyaltycrm.core.imports.report import COUNTS
 from loyaltycrm.core.imports.run import ImportRun
 from loyaltycrm.core.imports.stage import Shape, row_reader
+from loyaltycrm.lib.kept_words import kept
 from loyaltycrm.lib.rows import Table
 from loyaltycrm.lib.tables import glance, open_table
 
@@ -36,7 +37,7 @@ def account_of(run: ImportRun) -> dict[str, Any]:
         "counts": {name: counts[name] for name in COUNTS},
         "brought": {name: count for name, count in run.brought.items() if count},
         "reasons": reasons[:MOST_REASONS],
-        "notes": run.notes,
+        "notes": [kept(note) for note in run.notes],
     }
 
 

@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from operator import itemgetter
 from typing import Any, Final
 
 from django.utils.translation import gettext_lazy as _
@@ -24,15 +25,16 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One column: its label (lazy), its kind, and other names by which files call it, in small letters."""
+    """One column: its label (lazy), its kind, and other names by which files call it, in small letters, the plainest
+    first: where two columns of a file could be meant, it is the one of the plainer name."""
 
     label: Any
     kind: Kind
-    also: frozenset[str]
+    also: tuple[str, ...]
 
 
 def _fact(label: Any, also: str = "", *, kind: Kind = Kind.TEXT) -> Fact:
-    return Fact(label, kind, frozenset(_plain(name) for name in also.split(",") if name))
+    return Fact(label, kind, tuple(_plain(name) for name in also.split(",") if name))
 
 
 def _plain(name: str) -> str:
@@ -80,23 +82,29 @@ FACTS: Final[dict[str, Fact]] = {
     "reference": _fact(_("Reference"), "ref,atsauce,основание"),
     "receipt_id": _fact(
         _("Receipt number"),
-        "receipt,receipt no,transaction,transaction id,ticket,bon,invoice,čeks,čeka numurs,čeka nr,чек,номер чека",
+        "receipt,receipt no,transaction,transaction id,ticket,bon,invoice,čeks,čeka numurs,čeka nr,kvīts,kvīts nr,"
+        "kvīts numurs,чек,номер чека,квитанция",
     ),
     "store_id": _fact(_("Store"), "shop,branch,store code,store no,veikals,filiāle,магазин,филиал"),
     "purchased_at": _fact(
         _("Time of the purchase"),
-        "date,time,datetime,timestamp,purchase date,sold at,datums,datums un laiks,pirkuma datums,дата,дата и время",
+        "purchase date,sold at,datetime,timestamp,datums un laiks,pirkuma datums,pirkuma laiks,дата и время,"
+        "дата покупки,date,time,datums,laiks,дата,время",
         kind=DATE,
     ),
     "gross_amount": _fact(_("Amount before discount"), "gross,subtotal,before discount,bruto,сумма без скидки",
                           kind=NUMBER),
     "discount_amount": _fact(_("Discount"), "rebate,reduction,atlaide,скидка", kind=NUMBER),
-    "net_amount": _fact(_("Amount paid"), "net,total,sum,paid,to pay,summa,kopā,apmaksāts,сумма,итого,оплачено",
-                        kind=NUMBER),
+    "net_amount": _fact(
+        _("Amount paid"),
+        "net,paid,to pay,neto,samaksāts,apmaksāts,samaksātā summa,оплачено,к оплате,total,sum,kopā,summa,итого,сумма",
+        kind=NUMBER,
+    ),
     "items": _fact(_("Number of goods"), "item count,lines,preču skaits,количество товаров", kind=NUMBER),
     "currency": _fact(_("Currency"), "curr,valūta,валюта"),
     "refund_of": _fact(_("Refund of the receipt"), "refunded receipt,original receipt,atmaksa par,возврат по"),
     "payment_method": _fact(_("Way of paying"), "payment,paid by,tender,maksājuma veids,способ оплаты"),
+    "partner": _fact(_("Partner"), "partner code,coalition partner,partneris,partnera kods,партнёр,код партнёра"),
     "redemption_id": _fact(_("Number of the use"), "redemption,use id,izmantošanas numurs,номер списания"),
     "redeemed_at": _fact(_("Time of the use"), "date,time,redeemed,used at,izmantots,datums,дата списания,дата",
                          kind=DATE),
@@ -106,6 +114,8 @@ FACTS: Final[dict[str, Fact]] = {
     "amount": _fact(_("Amount"), "sum,total,summa,сумма", kind=NUMBER),
     "at": _fact(_("Time"), "date,datetime,timestamp,datums,дата", kind=DATE),
 }  # fmt: skip
+# Names that say no more than that it is a number: of what the file is about.
+_NUMBER_OF_ALL: Final = frozenset({"id", "no", "nr", "number", "kods", "numurs", "код", "номер"})
 
 
 def kind_of(name: str) -> Kind:
@@ -123,19 +133,37 @@ def label_of(name: str) -> str:
 def guess(header: Sequence[str], known: Collection[str]) -> dict[str, str]:
     """For each name of a header (in small letters), which of the `known` columns it means; blank where unclear.
 
-    A column's own name wins over the others; each column is given once, to the first that means it. The columns that
-    a file of refused rows adds are left out, for they are understood as they are.
+    A column's own name wins over its label, that over the others in their order; each column is given once, of equal
+    names to the first. The columns that a file of refused rows adds are left out, for they are understood as they are.
     """
     names = [name.strip().casefold() for name in header]
     was_returned = set(RETURNED_COLUMNS).issubset(names)
-    own = [name for name in names if not (was_returned and name in RETURNED_COLUMNS)]
-    found = {name: name if name in known else "" for name in own}
-    for name, fact in list(found.items()):
-        meant = [one for one in known if one in FACTS and one not in found.values() and _means(name, one)]
-        if not fact and meant:
-            found[name] = meant[0]
+    found = {name: "" for name in names if not (was_returned and name in RETURNED_COLUMNS)}
+    meant = [
+        (plainness, fact, name)
+        for fact in known
+        for name in found
+        if (plainness := _plainness(name, fact, is_first=fact == next(iter(known)))) is not None
+    ]
+    given: set[str] = set()
+    for _plainer, fact, name in sorted(meant, key=itemgetter(0)):
+        if not found[name] and fact not in given:
+            found[name] = fact
+            given.add(fact)
     return found
 
 
-def _means(name: str, fact: str) -> bool:
-    return _plain(name) in {_plain(fact), _plain(str(FACTS[fact].label)), *FACTS[fact].also}
+def _plainness(name: str, fact: str, *, is_first: bool) -> int | None:
+    """How plainly a name of a header means the column: 0 by its own name, the more the less; None where it does not.
+
+    The first column of a kind of file is the number of what the file is about.
+    """
+    if name == fact:
+        return 0
+    called = FACTS.get(fact)
+    if called is None:
+        return None
+    plain, ways = _plain(name), (_plain(fact), _plain(str(called.label)), *called.also)
+    if plain in ways:
+        return ways.index(plain) + 1
+    return len(ways) + 1 if is_first and plain in _NUMBER_OF_ALL else None

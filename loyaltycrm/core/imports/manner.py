@@ -8,11 +8,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from django.utils.translation import gettext as _
-
 from loyaltycrm.core.imports.facts import Kind, kind_of
 from loyaltycrm.core.imports.stage import Shape
 from loyaltycrm.lib.cells import BadCell
+from loyaltycrm.lib.kept_words import gettext as _
 
 Cell = Callable[[str], Any]
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Protocol
 
 from django.db import DatabaseError, connection, transaction
-from django.utils.translation import gettext as _
 
 from loyaltycrm.core.actions.announcing import quiet
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.imports.manner import AS_IT_COMES, Manner
 from loyaltycrm.core.imports.stage import Shape, Stage
 from loyaltycrm.lib.garbage import collecting_rarely
+from loyaltycrm.lib.kept_words import gettext as _
 from loyaltycrm.lib.rows import Table
 from loyaltycrm.lib.tables import open_table
 

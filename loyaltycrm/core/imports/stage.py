@@ -14,6 +14,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from loyaltycrm.lib.cells import BadCell
+from loyaltycrm.lib.kept_words import gettext as _
 from loyaltycrm.lib.kept_words import kept
 from loyaltycrm.lib.rows import Row, Table, unshielded
 
@@ -156,6 +157,11 @@ class Stage:
                 [number],
             )
             yield from cursor
+
+
+def differs_from_known() -> str:
+    """Why a known row with other content is a conflict, as a statement writes it down."""
+    return kept(_("Is known with another value here; what is known stays as it is."))
 
 
 def row_reader(table: Table, shape: Shape, width: int) -> Callable[[Row], tuple[Any, ...]]:

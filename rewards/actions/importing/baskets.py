@@ -12,7 +12,8 @@ from customers.models import VisitChannel
 from rewards.programme import Basket, BasketLine
 
 _SALES: Final = """
-    SELECT s.n, s.receipt_key, t.code, coalesce(s.payment_method, ''), s.clock::time(0)
+    SELECT s.n, s.receipt_key, t.code, coalesce(s.payment_method, ''), s.clock::time(0),
+        coalesce(s.partner, '')
     FROM import_receipts s JOIN core_store t ON t.id = s.store_id
     WHERE s.chunk = %s AND s.state = 'new' AND NOT s.is_refund AND s.owner_id IS NOT NULL"""
 _HAS_LINES: Final = "SELECT to_regclass('pg_temp.import_lines') IS NOT NULL"
@@ -45,7 +46,8 @@ def baskets_of(chunk: int) -> dict[int, Basket]:
             store=store,
             channel=VisitChannel.IMPORT.value,
             payment_method=payment_method,
+            partner=partner,
             lines=tuple(lines.get(receipt_key, ())),
         )
-        for n, receipt_key, store, payment_method, clock in sales
+        for n, receipt_key, store, payment_method, clock, partner in sales
     }

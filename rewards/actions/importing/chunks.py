@@ -15,6 +15,7 @@ from loyaltycrm.core.models import Company, User
 from loyaltycrm.lib.faults import crash_point
 from loyaltycrm.lib.kept_words import gettext as _
 from rewards.actions.assessing import load_assessor, replay_assessed
+from rewards.actions.importing.at_partners import keep_for_claim
 from rewards.actions.importing.baskets import baskets_of
 from rewards.actions.importing.plain import book_plain_sales
 from rewards.actions.redeeming import refusal_in_words
@@ -140,6 +141,7 @@ def write_chunk(chunk: int, programmes: Programmes, company: Company, *, by: Use
     """
     refused = Refusals()
     write_visits(chunk, by=by)
+    keep_for_claim(chunk, programmes)
     refunds = [_Receipt(*row) for row in _rows(_REFUNDS, chunk)]
     redemptions = [_Redemption(*row) for row in _rows(_REDEMPTIONS, chunk)]
     known = _lock_known_visits(chunk, [*refunds, *redemptions])

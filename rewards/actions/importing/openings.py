@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from django.db import connection
-from django.utils.translation import ngettext
 
 from customers.actions.importing.receipts import key_of
 from loyaltycrm.core.actions import audit
-from loyaltycrm.core.imports import CHUNK_ROWS, ImportRun, RowRefused, Shape, Stage, unhurried
+from loyaltycrm.core.imports import CHUNK_ROWS, ImportRun, RowRefused, Shape, Stage, differs_from_known, unhurried
 from loyaltycrm.core.models import Company, User
 from loyaltycrm.lib import cells
 from loyaltycrm.lib.faults import crash_point
 from loyaltycrm.lib.kept_words import gettext as _
+from loyaltycrm.lib.kept_words import ngettext
 from loyaltycrm.lib.transactions import atomic_with_retry
 from rewards.actions.importing.own_rows import refuse_own_rows
 from rewards.actions.importing.posted import postings_counted
@@ -141,7 +141,7 @@ class OpeningImport:
         twice = _("Stands in this file twice with different content. The first row was taken.")
         stage.mark("conflict", "d.n = s.n", also=_TWINS, column="reference", reason=twice)
         with unhurried() as cursor:
-            cursor.execute(_KNOWN, {"differs": _("Is known with another value here; what is known stays as it is.")})
+            cursor.execute(_KNOWN, {"differs": differs_from_known()})
 
     def _number(self) -> list[int]:
         with unhurried() as cursor:

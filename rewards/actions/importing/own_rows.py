@@ -7,8 +7,8 @@ from loyaltycrm.core.models import User
 from loyaltycrm.lib.kept_words import gettext as _
 
 
-def refuse_own_rows(stage: Stage, *, by: User | None) -> None:
-    """Refuse rows still to be taken whose customer is the member of staff who imports."""
+def refuse_own_rows(stage: Stage, *, owner: str = "s.customer_id", by: User | None) -> None:
+    """Refuse rows still to be taken whose customer (`owner`, in SQL) is the member of staff who imports."""
     if by is not None and by.customer_id is not None:
         words = _("This is your own account. Ask somebody else to import it.")
-        stage.refuse("customer_id", words, "s.customer_id = %s", by.customer_id)
+        stage.refuse("customer_id", words, f"{owner} = %s", by.customer_id)

@@ -13,7 +13,7 @@ from django.utils import timezone
 from customers.actions.importing.receipt_sql import were_one
 from customers.actions.importing.receipts import key_of
 from customers.actions.visits import CLOCK_TOLERANCE
-from loyaltycrm.core.imports import ImportedFile, ImportRun, RowRefused, Shape, Stage, unhurried
+from loyaltycrm.core.imports import ImportedFile, ImportRun, RowRefused, Shape, Stage, differs_from_known, unhurried
 from loyaltycrm.core.models import Company
 from loyaltycrm.lib import cells
 from loyaltycrm.lib.kept_words import gettext as _
@@ -135,7 +135,7 @@ class RedemptionImport:
         """Tell new rows from known ones and find their receipts; of one chunk, or of all."""
         if not self.files:
             return
-        values = {"chunk": chunk, "differs": _("Is known with another value here; what is known stays as it is.")}
+        values = {"chunk": chunk, "differs": differs_from_known()}
         with unhurried() as cursor:
             if chunk is not None:
                 cursor.execute(_FOLLOW_MERGES, values)

@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from customers.actions.importing import LineImport, ReceiptImport
+from customers.actions.importing import LineImport, ReceiptImport, receipts
 from customers.actions.importing.receipts import RowsTaken
 from loyaltycrm.core.actions import audit
-from loyaltycrm.core.imports import ImportRun, unhurried
+from loyaltycrm.core.imports import ImportRun, Shape, unhurried
 from loyaltycrm.core.models import Company, User
 from loyaltycrm.lib.faults import crash_point
 from loyaltycrm.lib.kept_words import gettext as _
 from loyaltycrm.lib.transactions import atomic_with_retry
+from rewards.actions.importing.at_partners import partner_cell, tell_other_partners
 from rewards.actions.importing.chunks import Refusals, write_chunk
 from rewards.actions.importing.numbering import number_chunks
 from rewards.actions.importing.own_rows import refuse_own_rows
@@ -41,7 +42,7 @@ class VisitImport:
 
     def __init__(self, run: ImportRun, files: VisitFiles) -> None:
         self._run = run
-        self._receipts = ReceiptImport(run, purchases=files.purchases, refunds=files.refunds)
+        self._receipts = ReceiptImport(run, purchases=files.purchases, refunds=files.refunds, partner=partner_cell())
         self._redemptions = RedemptionImport(run, files.redemptions)
         self._lines = LineImport(run, files.lines) if files.lines is not None else None
 
@@ -57,10 +58,13 @@ class VisitImport:
         """
         company = Company.current()
         self._receipts.check(company)
+        tell_other_partners()
         self._receipts.refuse_other_stores(by=by)
         self._redemptions.check(company)
-        for stage in (self._receipts.stage, self._redemptions.stage):
-            refuse_own_rows(stage, by=by)
+        # A refund may leave its customer to its receipt.
+        refuse_own_rows(self._receipts.stage, owner="coalesce(s.owner_id, s.customer_id)", by=by)
+        self._receipts.refuse_refunds_of_refused()
+        refuse_own_rows(self._redemptions.stage, by=by)
         with unhurried():
             self._receipts.create_stores(company, by=by)
             chunks = number_chunks(self._receipts.stage, self._redemptions.stage)
@@ -85,6 +89,7 @@ class VisitImport:
         for attempt in range(ATTEMPTS):
             if attempt:
                 self._receipts.compare(chunk)
+                tell_other_partners()
                 self._redemptions.compare(chunk)
             try:
                 refused, posted = self._write(chunk, programmes, company, by=by)
@@ -104,3 +109,8 @@ class VisitImport:
         with self._run.kept_unless_dry_run(), postings_counted() as posted:
             refused = write_chunk(chunk, programmes, company, by=by)
         return refused, posted
+
+
+def shape() -> Shape:
+    """The columns of a file of receipts, which may hold refunds too, and how each is read."""
+    return receipts.shape(partner_cell())
