@@ -8,6 +8,9 @@ POINTS_CHANGED = declare(EventKind("points.changed", label=_("Points came or wen
 TIER_CHANGED = declare(EventKind("tier.changed", label=_("A customer's tier changed"), group=_("Tiers")))
 VOUCHER_ISSUED = declare(EventKind("voucher.issued", label=_("A code was issued"), group=_("Codes")))
 VOUCHER_USED = declare(EventKind("voucher.used", label=_("A code or a reward was used"), group=_("Codes")))
+VOUCHER_JOINED = declare(
+    EventKind("voucher.joined", label=_("Points used before became part of a visit"), group=_("Codes"))
+)
 VOUCHER_RETURNED = declare(
     EventKind("voucher.returned", label=_("The use of a code or a reward was undone"), group=_("Codes"))
 )

@@ -213,7 +213,8 @@ ADJUSTMENT_APPROVAL_POINTS = declare(
         default=1_000,
         label=_("Points above which an adjustment needs a second person"),
         help=_(
-            "More than this, by one person on one customer in a day, is posted when another person has approved it."
+            "More than this, by one person on one customer in a day, is posted when another person has approved it. "
+            "Whoever raises it has the old limit until the next day."
         ),
         minimum=0,
         maximum=1_000_000,
@@ -226,7 +227,7 @@ ADJUSTMENT_CAP_MANAGER_POINTS = declare(
         key="adjustment_cap_manager_points",
         default=5_000,
         label=_("Points that a manager may adjust in a day"),
-        help=_("Given and taken together, over all customers."),
+        help=_("Given and taken together, over all customers. Whoever raises it has the old limit until the next day."),
         minimum=0,
         maximum=1_000_000,
         unit="points",
@@ -238,7 +239,7 @@ ADJUSTMENT_CAP_ADMIN_POINTS = declare(
         key="adjustment_cap_admin_points",
         default=20_000,
         label=_("Points that an admin may adjust in a day"),
-        help=_("Given and taken together, over all customers."),
+        help=_("Given and taken together, over all customers. Whoever raises it has the old limit until the next day."),
         minimum=0,
         maximum=1_000_000,
         unit="points",

@@ -13,7 +13,8 @@ from django.db import connection
 from rewards.tiers import Unit
 
 # A visit taken back never counts, nor do points that it earned; a refund counts on its own day, an undone one never.
-# `but` are left out.
+# `but` are left out. Points earned at a partner have no visit: they are whose account got them, or of whoever that
+# profile was merged into.
 _STATEMENTS: Final[dict[Unit, str]] = {
     "net_spend": """
         SELECT customer_id, business_date AS day, occurred_at AS at, net_cents AS amount FROM customers_visit
@@ -37,14 +38,17 @@ _STATEMENTS: Final[dict[Unit, str]] = {
             AND NOT EXISTS (SELECT FROM rewards_posting u WHERE u.reverses_id = p.id AND u.kind = 'undo')
         WHERE v.customer_id = ANY(%(ids)s::bigint[]) AND v.voided_at IS NULL AND v.id <> ALL(%(but)s::bigint[])
         UNION ALL
-        SELECT a.customer_id, p.business_date, p.occurred_at, p.points FROM rewards_account a
-        JOIN rewards_posting p ON p.destination_id = a.id AND p.kind = 'earn' AND p.visit_id IS NULL
-        WHERE a.customer_id = ANY(%(ids)s::bigint[])
-        UNION ALL
-        SELECT a.customer_id, p.business_date, p.occurred_at, -p.points FROM rewards_account a
-        JOIN rewards_posting p ON p.source_id = a.id AND p.kind = 'take_back' AND p.visit_id IS NULL
-        JOIN rewards_posting o ON o.id = p.reverses_id AND o.kind = 'earn'
-        WHERE a.customer_id = ANY(%(ids)s::bigint[])""",
+        SELECT a.owner, p.business_date, p.occurred_at, p.points
+        FROM (
+            SELECT id, customer_id AS owner FROM rewards_account WHERE customer_id = ANY(%(ids)s::bigint[])
+            UNION ALL
+            SELECT m.id, s.customer_id FROM rewards_account s JOIN rewards_account m ON m.merged_into_id = s.id
+            WHERE s.customer_id = ANY(%(ids)s::bigint[])) a
+        JOIN rewards_posting o ON o.destination_id = a.id AND o.kind = 'earn' AND o.visit_id IS NULL
+        CROSS JOIN LATERAL (
+            SELECT o.business_date, o.occurred_at, o.points
+            UNION ALL SELECT t.business_date, t.occurred_at, -t.points FROM rewards_posting t
+            WHERE t.reverses_id = o.id AND t.kind = 'take_back') p""",
 }
 
 

@@ -17,6 +17,7 @@ from loyaltycrm.lib.translated import pick
 from rewards.benefits.words import factor_in_words
 from rewards.models import Partner
 from rewards.programme.earning_rules import Bonus, EarningRule, PerAmount, When
+from rewards.programme.evaluation import EarningLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,21 @@ def store_names() -> dict[str, str]:
 def partner_names() -> dict[str, str]:
     """The names of all partners by code. One query."""
     return dict(Partner.objects.values_list("code", "name"))
+
+
+def addend_in_words(line: EarningLine, *, net_cents: int, currency: str) -> str:
+    """Why a visit of that amount gives the points of this line: the amount with its rate, or the rule by its name."""
+    amount = money(net_cents, currency)
+    if line.rule is None:
+        return amount
+    gives = line.rule.gives
+    if line.names is not None or gives.kind != "per_amount":
+        return pick(line.rule.names)
+    return _("%(amount)s, %(points)s per %(step)s") % {
+        "amount": amount,
+        "points": points(gives.points),
+        "step": money(gives.step_cents, currency, trim=True),
+    }
 
 
 def rule_in_words(rule: EarningRule, terms: Terms) -> str:

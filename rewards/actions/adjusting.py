@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time
 from typing import Any
 
 from django.db import connection
@@ -17,7 +17,7 @@ from customers.models import Customer
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.actions.idempotency import answered, once
 from loyaltycrm.core.errors import Refused
-from loyaltycrm.core.knobs import value
+from loyaltycrm.core.knobs import Knob, value, value_without
 from loyaltycrm.core.models import Company, Role, User
 from loyaltycrm.core.permissions import Permission
 from loyaltycrm.core.second_person import check_second_person
@@ -90,14 +90,20 @@ def _check_limits(customer: Customer, points: int, day: date, by: User) -> bool:
     if cap is None:
         raise Refused(_("Your role may not adjust points. Ask a manager."))
     mine = Adjustment.objects.filter(asked_by=by, asked_on=day).exclude(status=AdjustmentStatus.DECLINED)
-    left = value(cap) - _moved(mine)
+    left = _limit(cap, day, by) - _moved(mine)
     if abs(points) > left:
         words = _("Over your limit for one day: %(points)s, and %(left)s left today. Ask another manager.")
         raise Refused(
             words % {"points": formats.points(abs(points)), "left": formats.number(max(left, 0))}, field="points"
         )
     here = abs(points) + _moved(mine.filter(customer=customer))
-    return bool(here > value(ADJUSTMENT_APPROVAL_POINTS))
+    return here > _limit(ADJUSTMENT_APPROVAL_POINTS, day, by)
+
+
+def _limit(knob: Knob, day: date, by: User) -> int:
+    """A limit as it binds this person: one that they raised themselves holds for them from the next day on."""
+    began = datetime.combine(day, time.min, tzinfo=Company.current().zone)
+    return int(min(value(knob), value_without(knob, by=by, since=began)))
 
 
 def _moved(adjustments: Any) -> int:

@@ -275,6 +275,18 @@ def _said_of(visit: Visit, details: Details) -> list[Part]:
     return [Part("said_of_sale", _KEEP_SAID, {"said_visit": str(visit.pk), "said_facts": facts})]
 
 
+def points_differ(outcome: VisitOutcome, *, shown: int | None, by: User | None) -> bool:
+    """Whether the till had worked out another number of points (`shown`) for a saved visit; the audit log keeps it.
+
+    In the transaction of the visit. None: it had worked out none.
+    """
+    differ = shown is not None and shown != outcome.points
+    if differ and outcome.is_new:
+        data = {"shown": shown, "points": outcome.points}
+        audit.record("points differ from those of the till", outcome.visit, by=by, data=data)
+    return differ
+
+
 def points_earned_by(visit: Visit) -> int:
     """The points that a visit was awarded, before any refund."""
     earned = Posting.objects.filter(visit=visit, kind=PostingKind.EARN).values_list("points", flat=True).first()

@@ -14,10 +14,12 @@ from django.utils.translation import gettext as _
 
 from customers.models import Visit
 from loyaltycrm.core.actions import audit
+from loyaltycrm.core.actions.announcing import announce
 from loyaltycrm.core.errors import Conflict, Refused
 from loyaltycrm.core.models import User
 from loyaltycrm.lib.faults import crash_point
 from rewards.actions.money_off import refuse_more_than_cost
+from rewards.actions.telling import joined_visit
 from rewards.ledger import lock_accounts
 from rewards.models import Redemption
 
@@ -48,6 +50,7 @@ def join_uses(numbers: Collection[int], *, visit: Visit, by: User | None) -> Non
         use.save(update_fields=["visit"])
         audit.record("use on visit", use, by=by, data={"visit": visit.pk, "points": use.points})
         crash_point("visit.joined")
+    announce(*(joined_visit(use) for use in uses))
 
 
 def refuse_other_uses(numbers: Collection[int], *, visit: Visit) -> None:
@@ -70,4 +73,5 @@ def _refuse_what_cannot_join(use: Redemption, visit: Visit) -> None:
 
 
 def _uses_of(numbers: Collection[int]) -> QuerySet[Redemption]:
-    return Redemption.objects.filter(pk__in=list(numbers), points__gt=0).order_by("pk")
+    found = Redemption.objects.filter(pk__in=list(numbers), points__gt=0)
+    return found.select_related("voucher", "store").order_by("pk")

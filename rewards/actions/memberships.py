@@ -20,6 +20,7 @@ from loyaltycrm.core.knobs import value
 from loyaltycrm.core.models import Company, Store, User
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.transactions import atomic_with_retry
+from rewards.actions.own_account import refuse_own_account
 from rewards.knobs import UNDO_MINUTES
 from rewards.programme import load_programmes
 from rewards.programme.benefits import MembershipTerms
@@ -186,11 +187,12 @@ def cancel_membership(*, membership: Membership, refunded_cents: int, note: str,
     """End a membership with today as its last day, one that has not begun before it begins; the note says why.
 
     `refunded_cents` is what was given back of its price. Cancelling again has no effect. Raises `Refused` for one that
-    is over, for more than its price, or without a note.
+    is over, for more than its price, on the own account, or without a note.
     """
     membership = _locked(membership)
     if membership.cancelled_at is not None:
         return membership
+    refuse_own_account(by=by, customer_id=membership.customer_id)
     today = Company.current().today()
     if membership.is_over_on(today):
         raise Refused(_("This membership is over. There is nothing to cancel."))

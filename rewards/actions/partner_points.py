@@ -24,6 +24,7 @@ from loyaltycrm.core.models import Company, User
 from loyaltycrm.lib.kept_words import gettext as _
 from loyaltycrm.lib.transactions import atomic_with_retry
 from rewards.actions.redeeming import refusal_in_words
+from rewards.actions.tiers import review_tiers
 from rewards.ledger import (
     AccountState,
     EarnedAtPartner,
@@ -39,6 +40,7 @@ from rewards.ledger import (
 )
 from rewards.models import Account, Partner, PartnerTerms, Posting, PostingKind
 from rewards.programme import load_programmes
+from rewards.tiers import units_of
 
 LONGEST_REFERENCE = 40
 LARGEST_POINTS = 10_000_000
@@ -196,6 +198,8 @@ def post_at_partner(*, partner: Partner, rows: Sequence[AtPartner], by: User | N
     batch = _Batch(partner, rows)
     answers = [batch.answer(row) for row in rows]
     write([(batch.states[pk], entries) for pk, entries in sorted(batch.entries.items())], by=by)
+    if "earned_points" in units_of(batch.programmes):
+        review_tiers(sorted(batch.entries), programmes=batch.programmes)
     return answers
 
 
@@ -229,7 +233,7 @@ class _Batch:
     def __init__(self, partner: Partner, rows: Sequence[AtPartner]) -> None:
         self._partner = partner
         self._rows = rows
-        self._programmes = load_programmes()
+        self.programmes = load_programmes()
         self._company = Company.current()
         self._terms = list(partner.terms.order_by("-starts_on"))
         self._account = Account.objects.values_list("pk", flat=True).get(partner=partner)
@@ -255,7 +259,7 @@ class _Batch:
             by_kind[original.kind == PostingKind.EARN].append(name)
         return load_states(
             set(self._current.values()),
-            self._programmes,
+            self.programmes,
             origins=by_kind[True],
             spendings=by_kind[False],
             uses_from=earliest or None,
@@ -320,7 +324,7 @@ class _Batch:
 
     def _happen(self, event: Event, owner: int) -> list[Entry]:
         """Let the event happen to the account; return its own entries, without those of lots that ended before it."""
-        replayed = replay(self.states[owner], [event], self._programmes, zone=self._company.zone)
+        replayed = replay(self.states[owner], [event], self.programmes, zone=self._company.zone)
         self.entries[owner] += replayed.entries
         if replayed.refused:
             raise refusal_in_words(replayed.refused[0][1])

@@ -8,11 +8,11 @@ from datetime import date
 from decimal import Decimal
 
 from django.db import transaction
-from django.utils.translation import gettext as _
 
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import Company, User
+from loyaltycrm.lib.kept_words import gettext as _
 from rewards.models import Account, AccountKind, Partner, PartnerTerms
 
 LARGEST_RATE = Decimal(10_000)
@@ -38,6 +38,20 @@ class Terms:
     burned_rate: Decimal
     points: int
     step_cents: int
+
+
+def partner_named(code: str) -> Partner:
+    """The partner with this code, in any case. Raises `Refused` where there is none."""
+    partner = Partner.objects.filter(code=code.strip().upper()).first()
+    if partner is None:
+        raise Refused(no_partner(code), field="partner")
+    return partner
+
+
+def no_partner(code: str) -> str:
+    """What to do about a code that no partner has."""
+    words = _("There is no partner with the code %(code)s. Add it first: Reports, Partners.")
+    return words % {"code": code.strip()}
 
 
 @transaction.atomic

@@ -172,16 +172,18 @@ def _details_of(visit: Visit) -> Details:
     kept = [model.objects.filter(visit=visit).values_list("facts") for model in (SaleFacts, SaidOfSale)]
     facts = next((facts for (facts,) in kept[0].union(kept[1], all=True)), None)
     if facts is None:
-        lines = (
-            VisitLine.objects.filter(visit=visit)
-            .order_by("line_no")
-            .values_list("net_cents", "product__product_id", "line_no")
-        )
-        return Details(lines=tuple(BasketLine(cents, product or "", number=number) for cents, product, number in lines))
+        return Details(lines=_lines_of(visit))
     basket = from_facts(visit.net_cents, visit.business_date, facts)
     return Details(
-        lines=basket.lines,
+        lines=basket.lines or _lines_of(visit),
         paid_with_points_cents=int(basket.paid_with_points_cents),
         tax_cents=None if basket.tax_cents is None else int(basket.tax_cents),
         partner=basket.partner,
     )
+
+
+def _lines_of(visit: Visit) -> tuple[BasketLine, ...]:
+    """The goods as they stand on the receipt."""
+    lines = VisitLine.objects.filter(visit=visit).order_by("line_no")
+    rows = lines.values_list("net_cents", "product__product_id", "line_no")
+    return tuple(BasketLine(cents, product or "", number=number) for cents, product, number in rows)

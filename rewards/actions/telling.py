@@ -11,6 +11,7 @@ from rewards.event_kinds import (
     OFFER_SENT,
     TIER_CHANGED,
     VOUCHER_ISSUED,
+    VOUCHER_JOINED,
     VOUCHER_RETURNED,
     VOUCHER_USED,
 )
@@ -46,6 +47,11 @@ def changed_tier(customer_id: int, before: str, history: TierHistory) -> Told:
 def used_voucher(redemption: Redemption) -> Told:
     """A code or a reward handed over at a till."""
     return Told(VOUCHER_USED, _about(redemption), customer=redemption.customer_id)
+
+
+def joined_visit(redemption: Redemption) -> Told:
+    """A use of points, told of before, that belongs to a visit from now on."""
+    return Told(VOUCHER_JOINED, _about(redemption), customer=redemption.customer_id)
 
 
 def returned_voucher(redemption: Redemption, *, is_good_again: bool) -> Told:

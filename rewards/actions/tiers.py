@@ -73,7 +73,8 @@ def _rewrite_history(histories: dict[int, TierHistory]) -> tuple[int, dict[int, 
     for customer, history in histories.items():
         for step in history.steps:
             row = known.pop((customer, step.on), None)
-            if row is not None and (row.tier, row.qualifying) == (step.after, step.qualifying):
+            said = (step.before, step.after, step.qualifying)
+            if row is not None and (row.tier_before, row.tier, row.qualifying) == said:
                 continue
             if row is not None:
                 wrong.append(row.pk)

@@ -145,7 +145,7 @@ def _undo_redemptions(visit: Visit, now: datetime, *, good_again_through: date, 
         unfollow(use, by=by)
     standing.update(undone_at=now)
     # Read now: a code and what it was issued by may have been used on the same visit.
-    used = Redemption.objects.filter(pk__in=[use.pk for use in undone]).exclude(voucher=None).order_by("pk")
+    used = Redemption.objects.filter(pk__in=[use.pk for use in undone]).order_by("pk")
     uses = list(used.select_related("voucher__origin", "store"))
     codes = [use.voucher.pk for use in uses if use.voucher and use.voucher.is_good_after_undoing]
     gone = [use.voucher.pk for use in uses if use.voucher and not use.voucher.is_good_after_undoing]

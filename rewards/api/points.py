@@ -15,17 +15,30 @@ from loyaltycrm.core.api.effects import NEEDS_KEY, answers, once_per_key
 from loyaltycrm.core.api.errors import ApiError
 from loyaltycrm.core.api.keys import TillKey, key_of
 from loyaltycrm.core.api.strict import Body, Number
-from loyaltycrm.core.models import Scope
-from rewards.actions.money_off import use_as_money
+from loyaltycrm.core.models import Company, Scope
+from rewards.actions.money_off import usable_as_money, use_as_money
 from rewards.actions.redeeming import use_reward
 from rewards.actions.undoing_redemptions import undo_redemption
 from rewards.api.benefits import BenefitAnswer, benefit_told
 from rewards.api.visits import visit_of
 from rewards.models import Lot, Redemption, Reward
+from rewards.programme import load_programmes
 from rewards.queries import balance_of, tier_of
 
 router = Router(tags=["Points"])
 MOST_LOTS = 500
+
+
+class MoneyOffAnswer(BaseModel):
+    """What points are worth as money off: multiples of `step_points`, each worth `step_cents`, from `least_points`.
+
+    `most_points` is what this customer can use of them now; 0: too few.
+    """
+
+    step_points: int
+    step_cents: int
+    least_points: int
+    most_points: int
 
 
 class BalanceAnswer(BaseModel):
@@ -38,6 +51,7 @@ class BalanceAnswer(BaseModel):
     arrears: int
     next_expiry_on: date | None = Field(description="The last day on which the points that end next are good.")
     next_expiry_points: int
+    money_off: MoneyOffAnswer
 
 
 class LotAnswer(BaseModel):
@@ -121,6 +135,7 @@ def balance(request: HttpRequest, query: Query[CustomerQuery]) -> BalanceAnswer:
         arrears=found.arrears,
         next_expiry_on=ending.good_through if ending else None,
         next_expiry_points=ending.points if ending else 0,
+        money_off=_money_off(found.available),
     )
 
 
@@ -193,6 +208,17 @@ def undo(request: HttpRequest, body: UndoBody) -> HttpResponse:
         return _shown(undo_redemption(redemption=redemption, by=None))
 
     return once_per_key(request, body, give_back)
+
+
+def _money_off(available: int) -> MoneyOffAnswer:
+    programme = load_programmes().at(Company.current().today())
+    terms = programme.rules.redemption
+    return MoneyOffAnswer(
+        step_points=terms.points,
+        step_cents=terms.value_cents,
+        least_points=min(usable_as_money(terms.points + terms.minimum_points, programme)),
+        most_points=max(usable_as_money(available, programme), default=0),
+    )
 
 
 def _shown(redemption: Redemption) -> RedemptionAnswer:

@@ -17,10 +17,11 @@ from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import ApiKey, KeyKind, Store
 from rewards.actions.codes import NO_CODES, CodesOnSale, codes_for, sale_of, spread
 from rewards.actions.earning import Details
-from rewards.models import Partner
+from rewards.actions.partners import partner_named
 from rewards.programme import BasketLine
 
 MOST_LINES = 200
+MOST_POINTS = 2**53
 Quantity = Annotated[
     str,
     StringConstraints(pattern=r"^[0-9]{1,8}(\.[0-9]{1,3})?$"),
@@ -87,9 +88,11 @@ class SaleBody(Body):
         """Raise `ApiError` for lines that do not add up and for a partner that there is not."""
         if self.lines and sum(line.net_cents for line in self.lines) != self.before_codes_cents:
             raise ApiError(422, "lines_do_not_add_up", _("The lines do not add up to what was paid."), field="lines")
-        if self.partner and not Partner.objects.filter(code__iexact=self.partner).exists():
-            words = _("There is no partner with the code %(code)s. Add it first: Reports, Partners.")
-            raise ApiError(422, "invalid", words % {"code": self.partner}, field="partner")
+        if self.partner:
+            try:
+                partner_named(self.partner)
+            except Refused as refusal:
+                raise ApiError(422, "invalid", str(refusal), field=refusal.field) from None
 
     def paid_lines(self, off_cents: int) -> list[ReceiptLine]:
         """The lines as they stand on the receipt when codes took `off_cents` off the whole of it."""
@@ -150,6 +153,11 @@ class VisitBody(SaleBody):
         default=0, description="What the codes took off, as the preview said; another sum is refused."
     )
     note: Text = ""
+    points_shown: Annotated[int, Field(ge=0, le=MOST_POINTS)] | None = Field(
+        default=None,
+        description="The points that you worked out or printed yourself. They are only compared: the visit earns what "
+        "is found here, and `points_differ` of the answer says whether it is another number.",
+    )
     redemptions: list[Annotated[int, Field(ge=1, le=2**53)]] = Field(
         default=[],
         max_length=20,
@@ -173,6 +181,7 @@ class AddendAnswer(BaseModel):
     """One reason for points; `rule` is its key in the programme, null where the rules are not known any more."""
 
     rule: str | None
+    words: str = Field(description="The reason as a till may show it.")
     points: int
 
 

@@ -3,145 +3,54 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from decimal import Decimal
-from typing import Annotated
 
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from ninja import Query, Router
-from pydantic import BaseModel, Field, StringConstraints
 
-from customers.actions.returned_lines import ReturnedLine
 from customers.actions.visits import receipt_key
-from customers.api import customer_named
+from customers.api import customer_asked, customer_named
+from customers.goods import lines_of
 from customers.models import Refund, UndoneRefund, Visit
 from loyaltycrm.core.api.effects import NEEDS_KEY, answers, once_per_key
 from loyaltycrm.core.api.errors import ApiError
 from loyaltycrm.core.api.keys import TillKey, key_of
-from loyaltycrm.core.api.strict import Body, Cents, Instant, Moment, Number, PageSize
 from loyaltycrm.core.models import Company, Scope, Store
 from rewards.actions.codes import NO_CODES, use_codes
-from rewards.actions.earning import points_earned_by, preview_visit, record_visit, refund_visit
+from rewards.actions.earning import points_differ, points_earned_by, preview_visit, record_visit, refund_visit
 from rewards.actions.joining_uses import join_uses, refuse_other_uses
 from rewards.actions.own_account import refuse_own_account
 from rewards.actions.undoing_refunds import undo_refund
 from rewards.actions.voiding import void_visit
+from rewards.api.receipts import (
+    FoundVisitAnswer,
+    GivenBackAnswer,
+    HistoryAnswer,
+    HistoryQuery,
+    LineAnswer,
+    PastVisitAnswer,
+    ReceiptQuery,
+    RecordedAnswer,
+    RefundAnswer,
+    RefundBody,
+    UndoRefundBody,
+    VisitAnswer,
+    VoidBody,
+)
 from rewards.api.sales import (
-    MOST_LINES,
     AddendAnswer,
     CodeAnswer,
     PreviewAnswer,
     PreviewBody,
-    Quantity,
     VisitBody,
 )
 from rewards.discounts import discount_for
 from rewards.models import Posting, PostingKind
 from rewards.queries import balance_of
+from rewards.rule_words import addend_in_words
 
 router = Router(tags=["Visits"])
-
-
-class ReturnedBody(Body):
-    """A line of the receipt that comes back, in whole or in part."""
-
-    line: Annotated[int, Field(ge=1, le=1_000_000)] = Field(description="Its number on the receipt; the first is 1.")
-    quantity: Quantity
-    net_cents: Cents = Field(description="What is given back for it.")
-
-
-class RefundBody(Body):
-    """Money given back on a receipt, in whole or in part."""
-
-    receipt: Number = Field(description="The number of this refund, unique in your store for ever.")
-    of_receipt: Number = Field(description="The receipt of the visit.")
-    of_store: Annotated[str, StringConstraints(max_length=40)] = Field(
-        default="", description="The code of the store that sold it, where that is not yours."
-    )
-    net_cents: Annotated[int, Field(ge=1, le=100_000_000)]
-    occurred_at: Instant | None = None
-    lines: list[ReturnedBody] = Field(
-        default=[], max_length=MOST_LINES, description="Which goods came back; without them all of them in proportion."
-    )
-
-    def returned(self) -> list[ReturnedLine]:
-        """The goods that came back."""
-        return [ReturnedLine(one.line, Decimal(one.quantity), one.net_cents) for one in self.lines]
-
-
-class UndoRefundBody(Body):
-    """A refund that was typed by mistake."""
-
-    receipt: Number = Field(description="The number of the refund, of your store.")
-
-
-class VoidBody(Body):
-    """A visit that never was."""
-
-    receipt: Number
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=200)]
-
-
-class VisitAnswer(BaseModel):
-    """A visit of the store of the key."""
-
-    store: str
-    receipt: str
-    customer: str | None
-    occurred_at: Moment
-    business_date: date
-    net_cents: int
-    discount_cents: int
-    points: int = Field(description="What it earned, before any refund.")
-    is_void: bool
-
-
-class RecordedAnswer(VisitAnswer):
-    """A visit just recorded."""
-
-    balance_after: int | None = Field(description="Usable points after it; null without a customer.")
-
-
-class RefundAnswer(BaseModel):
-    """Money given back, or no longer given back, and the usable points after it."""
-
-    receipt: str
-    of_receipt: str
-    of_store: str
-    net_cents: int
-    balance_after: int | None
-
-
-class PastVisitAnswer(BaseModel):
-    """A visit in a customer's history: of another store only the day and the points."""
-
-    business_date: date
-    points: int
-    store: str | None = None
-    receipt: str | None = None
-    net_cents: int | None = None
-
-
-class HistoryAnswer(BaseModel):
-    """A page of visits, newest first; send `next` as `cursor` for the page after it."""
-
-    items: list[PastVisitAnswer]
-    next: str | None
-
-
-class ReceiptQuery(BaseModel):
-    """A receipt of the store of the key."""
-
-    receipt: Number
-
-
-class HistoryQuery(BaseModel):
-    """A customer, and where to go on."""
-
-    customer: Number
-    cursor: Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}\.[0-9]{1,18}$")] | None = None
-    limit: PageSize = 20
 
 
 @router.post(
@@ -164,6 +73,7 @@ def preview(request: HttpRequest, body: PreviewBody) -> PreviewAnswer:
         channel=body.channel_of(key_of(request)),
         details=body.details(codes, codes.off_cents),
     )
+    currency = Company.current().currency
     return PreviewAnswer(
         to_pay_cents=to_pay,
         volume_discount_cents=taken.cents if taken else 0,
@@ -173,7 +83,14 @@ def preview(request: HttpRequest, body: PreviewBody) -> PreviewAnswer:
             if one.given
         ],
         points=found.points,
-        addends=[AddendAnswer(rule=line.rule.key if line.rule else None, points=line.points) for line in found.lines],
+        addends=[
+            AddendAnswer(
+                rule=line.rule.key if line.rule else None,
+                words=addend_in_words(line, net_cents=to_pay, currency=currency),
+                points=line.points,
+            )
+            for line in found.lines
+        ],
         balance_before=found.balance_before,
         balance_after=found.balance_after,
         pending=found.pending,
@@ -188,9 +105,10 @@ def preview(request: HttpRequest, body: PreviewBody) -> PreviewAnswer:
 def record(request: HttpRequest, body: VisitBody) -> HttpResponse:
     """The same receipt sent again, with whatever key, is the visit that exists and gets the same answer."""
     store = key_of(request).store
+    asked = customer_asked(body.customer) if body.customer else None
 
     def save(_reference: str) -> RecordedAnswer:
-        customer = customer_named(body.customer) if body.customer else None
+        customer = customer_named(body.customer, asked) if body.customer else None
         body.check()
         known = (
             Visit.objects.filter(store=store, receipt_key=receipt_key(body.receipt)).exists() if body.codes else False
@@ -215,18 +133,46 @@ def record(request: HttpRequest, body: VisitBody) -> HttpResponse:
             use_codes(codes, visit=outcome.visit, by=None)
         else:
             refuse_other_uses(body.redemptions, visit=outcome.visit)
-        shown = _shown(outcome.visit, store, points=outcome.points)
-        return RecordedAnswer(**shown.model_dump(), balance_after=outcome.balance_after if customer else None)
+        differ = points_differ(outcome, shown=body.points_shown, by=None)
+        shown = _shown(outcome.visit, store, points=outcome.points).model_dump()
+        balance = outcome.balance_after if customer else None
+        return RecordedAnswer(**shown, balance_after=balance, points_differ=differ)
 
-    return once_per_key(request, body, save, status=201)
+    return once_per_key(request, body, save, status=201, asked=asked)
 
 
-@router.get("/find", response=answers(VisitAnswer), auth=TillKey(Scope.READ_VISITS), summary="Fetch a receipt")
-def fetch(request: HttpRequest, query: Query[ReceiptQuery]) -> VisitAnswer:
-    """A receipt of the store of the key; those of other stores are not there."""
+@router.get("/find", response=answers(FoundVisitAnswer), auth=TillKey(Scope.READ_VISITS), summary="Fetch a receipt")
+def fetch(request: HttpRequest, query: Query[ReceiptQuery]) -> FoundVisitAnswer:
+    """A receipt of the store of the key with its goods and refunds; those of other stores are not there."""
     store = key_of(request).store
     visit = visit_of(store, query.receipt)
-    return _shown(visit, store, points=points_earned_by(visit))
+    refunds = list(visit.refunds.order_by("occurred_at", "pk"))
+    left = visit.net_cents - sum(refund.net_cents for refund in refunds)
+    return FoundVisitAnswer(
+        **_shown(visit, store, points=points_earned_by(visit)).model_dump(),
+        payment=visit.payment_method or None,
+        lines=[
+            LineAnswer(
+                line=line.number,
+                product=line.product_id,
+                name=line.name,
+                quantity=str(line.quantity),
+                net_cents=line.cents,
+                returned_quantity=str(line.returned),
+                returned_cents=line.returned_cents,
+            )
+            for line in lines_of(visit)
+        ],
+        refunds=[
+            GivenBackAnswer(
+                receipt=refund.receipt_id if refund.store_id == store.pk else None,
+                business_date=refund.business_date,
+                net_cents=refund.net_cents,
+            )
+            for refund in refunds
+        ],
+        refundable_cents=0 if visit.voided_at else left,
+    )
 
 
 @router.get("", response=answers(HistoryAnswer), auth=TillKey(Scope.READ_VISITS), summary="Visits of a customer")

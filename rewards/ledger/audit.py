@@ -13,6 +13,13 @@ from django.db import connection, transaction
 from rewards.ledger.recheck import differences
 from rewards.ledger.recheck_facts import facts_that_differ
 from rewards.ledger.recheck_sums import LOTS_THAT_DIFFER, POINTS_THAT_DIFFER
+from rewards.ledger.recheck_tiers import tiers_that_differ
+from rewards.ledger.recheck_uses import (
+    MONEY_OFF_THAT_DIFFERS,
+    UNDOINGS_THAT_DIFFER,
+    USES_THAT_DIFFER,
+    USES_UNKNOWN,
+)
 from rewards.programme import read_programmes
 
 ACCOUNTS_PER_BATCH = 500
@@ -276,6 +283,10 @@ _RULES = [
            FROM rewards_redemption r JOIN rewards_posting p ON p.id = r.posting_id
            WHERE p.visit_id IS NOT NULL AND p.visit_id IS DISTINCT FROM r.visit_id""",
     ),
+    _Rule("a use of points is what its posting took of its customer", "rewards_redemption", USES_THAT_DIFFER),
+    _Rule("points that were used are known as a use", "rewards_posting", USES_UNKNOWN),
+    _Rule("points used as money off are worth what their version says", "rewards_redemption", MONEY_OFF_THAT_DIFFERS),
+    _Rule("a use that was undone gave all its points back", "rewards_redemption", UNDOINGS_THAT_DIFFER),
     _Rule("the sums of a day are what its postings moved", "rewards_daypoints", POINTS_THAT_DIFFER),
     _Rule("the sums of a day are what its postings did to lots", "rewards_daylots", LOTS_THAT_DIFFER),
 ]
@@ -306,6 +317,8 @@ _BY_REPLAY = {
     "rewards_account": "what visits and refunds brought was posted",
     "rewards_posting": "every posting is what the programme says of its cause",
     "rewards_lot": "a lot is good on the days that the programme and what happened since give it",
+    "rewards_tierstanding": "a tier follows from what was bought, given back and earned",
+    "rewards_tierchange": "a change of tier follows from what was bought, given back and earned",
     "rewards_salefacts": "the facts of a sale are kept, and its rules gave what they say",
 }
 
@@ -315,6 +328,7 @@ def _replayed() -> Iterator[tuple[str, int, str]]:
     for customers in _batches():
         yield from differences(customers, programmes)
         yield from facts_that_differ(customers, programmes)
+        yield from tiers_that_differ(customers, programmes)
 
 
 def _batches() -> Iterator[list[int]]:

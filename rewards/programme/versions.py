@@ -10,6 +10,7 @@ from functools import cached_property, lru_cache
 from typing import Any, Final, Literal
 
 from django.db import connection
+from django.db.models.expressions import RawSQL
 
 from rewards.models import ProgrammeVersion
 from rewards.programme.basket import Amount, Basket
@@ -175,10 +176,13 @@ def load_programmes() -> Programmes:
 
 
 def programmes_of(fingerprint: str) -> Programmes:
-    """The versions that a statement saw which asked for `FINGERPRINT` on its way."""
+    """The versions that a statement saw which asked for `FINGERPRINT` on its way; those of now, where they changed."""
     global _last_read  # noqa: PLW0603 - what a page has read already serves the names on it
     settings = connection.settings_dict
-    _last_read = _read_all((settings["HOST"], settings["PORT"], settings["NAME"]), fingerprint)
+    try:
+        _last_read = _read_all((settings["HOST"], settings["PORT"], settings["NAME"]), fingerprint)
+    except _OthersByNow as others:
+        _last_read = others.programmes
     return _last_read
 
 
@@ -195,10 +199,28 @@ def programmes_last_read() -> Programmes:
 
 def read_programmes() -> Programmes:
     """All versions from their rows, never from memory: for the check, which must see a row that was changed."""
-    return _read_all.__wrapped__(("", "", ""), "")
+    return _read()[1]
+
+
+class _OthersByNow(Exception):
+    """The versions are not those of the fingerprint any more, or not yet: nothing is to be remembered of them by it."""
+
+    def __init__(self, programmes: Programmes) -> None:
+        super().__init__()
+        self.programmes = programmes
 
 
 @lru_cache(maxsize=16)
 def _read_all(database: tuple[str, str, str], fingerprint: str) -> Programmes:
-    rows = ProgrammeVersion.objects.order_by("number").values_list("id", "number", "starts_on", "rules")
-    return Programmes([Programme(version_id=i, number=n, starts_on=s, rules=r) for i, n, s, r in rows])
+    read, programmes = _read()
+    if read != fingerprint:
+        raise _OthersByNow(programmes)
+    return programmes
+
+
+def _read() -> tuple[str, Programmes]:
+    """The fingerprint and the versions, as one statement saw them."""
+    versions = ProgrammeVersion.objects.order_by("number").annotate(read=RawSQL(FINGERPRINT, ()))  # noqa: S611
+    rows = list(versions.values_list("id", "number", "starts_on", "rules", "read"))
+    programmes = Programmes([Programme(version_id=i, number=n, starts_on=s, rules=r) for i, n, s, r, _read in rows])
+    return rows[0][4] if rows else "0", programmes

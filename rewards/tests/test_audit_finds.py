@@ -17,7 +17,9 @@ from rewards.actions.adjusting import adjust_points
 from rewards.actions.earning import record_visit, refund_visit
 from rewards.actions.expiry import sweep_expired
 from rewards.actions.goodwill import post_goodwill, reverse_goodwill
+from rewards.actions.money_off import use_as_money
 from rewards.actions.redeeming import use_reward
+from rewards.actions.undoing_redemptions import undo_redemption
 from rewards.benefits import FreeItem
 from rewards.ledger.audit import audit
 from rewards.models import AdjustmentReason, ProgrammeVersion, Reward
@@ -78,11 +80,49 @@ ENDED_LOT = lot(
 GIVEN_BACK = posting("p.kind = 'give_back'")
 GIFT = posting("p.kind = 'goodwill'")
 
+_STANDING = "SELECT customer_id FROM rewards_tierchange ORDER BY id LIMIT 1"
+
 CORRUPTIONS = [
     Corruption(
         "a use of another visit than its posting",
         "rewards_redemption: SELECT id FROM rewards_redemption WHERE reference = 'redemption:k'",
         "UPDATE rewards_redemption SET visit_id = NULL WHERE id = {id}",
+    ),
+    Corruption(
+        "a use of more points than were taken",
+        "rewards_redemption: SELECT id FROM rewards_redemption WHERE reference = 'redemption:k'",
+        "UPDATE rewards_redemption SET points = points + 1 WHERE id = {id}",
+    ),
+    Corruption(
+        "a use by somebody else",
+        "rewards_redemption: SELECT id FROM rewards_redemption WHERE reference = 'redemption:k'",
+        "UPDATE rewards_redemption SET customer_id = (SELECT id FROM customers_customer WHERE external_id = 'A-1003')"
+        " WHERE id = {id}",
+    ),
+    Corruption(
+        "a use on another day",
+        "rewards_redemption: SELECT id FROM rewards_redemption WHERE reference = 'redemption:k'",
+        "UPDATE rewards_redemption SET business_date = business_date - 1 WHERE id = {id}",
+    ),
+    Corruption(
+        "a use that is gone while its points are used",
+        "rewards_posting: SELECT id FROM rewards_posting WHERE reference = 'redemption:k'",
+        "DELETE FROM rewards_redemption WHERE posting_id = {id}",
+    ),
+    Corruption(
+        "money off worth more than its points",
+        "rewards_redemption: SELECT id FROM rewards_redemption WHERE reference = 'redemption:m'",
+        "UPDATE rewards_redemption SET value_cents = value_cents + 1 WHERE id = {id}",
+    ),
+    Corruption(
+        "a use called undone whose points stayed used",
+        "rewards_redemption: SELECT id FROM rewards_redemption WHERE reference = 'redemption:m'",
+        "UPDATE rewards_redemption SET undone_at = now() WHERE id = {id}",
+    ),
+    Corruption(
+        "a use that stands though its points came back",
+        "rewards_redemption: SELECT id FROM rewards_redemption WHERE reference = 'redemption:again'",
+        "UPDATE rewards_redemption SET undone_at = NULL WHERE id = {id}",
     ),
     Corruption(
         "a use that joined a visit before it was given back",
@@ -314,6 +354,37 @@ CORRUPTIONS = [
         posting("p.kind = 'earn'"),
     ),
     Corruption(
+        "a tier that nobody reached",
+        f"rewards_tierstanding: {_STANDING}",
+        "UPDATE rewards_tierstanding SET tier = 'gold' WHERE customer_id = {id}",
+    ),
+    Corruption(
+        "a tier since another day",
+        f"rewards_tierstanding: {_STANDING}",
+        "UPDATE rewards_tierstanding SET since = since - 1 WHERE customer_id = {id}",
+    ),
+    Corruption(
+        "a tier reached by another sum",
+        f"rewards_tierstanding: {_STANDING}",
+        "UPDATE rewards_tierstanding SET qualifying = qualifying + 1 WHERE customer_id = {id}",
+    ),
+    Corruption(
+        "a tier that nobody kept",
+        f"rewards_tierstanding: {_STANDING}",
+        "DELETE FROM rewards_tierstanding WHERE customer_id = {id}",
+    ),
+    Corruption(
+        "a change of tier on another day",
+        "rewards_tierchange: SELECT min(id) FROM rewards_tierchange",
+        'UPDATE rewards_tierchange SET "on" = "on" + 1 WHERE id = {id}',
+    ),
+    Corruption(
+        "a change of tier that is gone",
+        "rewards_tierchange: SELECT min(id) FROM rewards_tierchange",
+        "DELETE FROM rewards_tierchange WHERE id = {id}",
+        f"rewards_tierstanding: {_STANDING}",
+    ),
+    Corruption(
         "an adjustment that says another number",
         posting("p.kind = 'adjust'"),
         "UPDATE rewards_adjustment SET points = points + 1 WHERE posting_id = {id}",
@@ -341,6 +412,11 @@ def _books(nameless: Customer, olga: Customer, barona_iela: Store, admin: User) 
         reward = Reward.objects.create(key=key, names={"en": key}, points_cost=points, benefit=FreeItem(worth_cents=1))
         use_reward(customer=owner, reward=reward, store=barona_iela, reference=key, visit=visit, by=None)  # type: ignore[arg-type]
 
+    with time_machine.travel(now - timedelta(days=550), tick=False):
+        bought(nameless, "oldest", 500_00, 550)
+        undone = use_as_money(customer=nameless, points=500, store=barona_iela, reference="again", by=None)
+        undo_redemption(redemption=undone.redemption, by=None)
+        use_as_money(customer=nameless, points=500, store=barona_iela, reference="m", by=None)
     bought(nameless, "old", 100_00, 500)
     first = bought(nameless, "first", 500_00, 364)
     used(nameless, "k", 100, first)

@@ -17,7 +17,7 @@ from rewards.actions.earning import record_visit
 from rewards.actions.redeeming import use_reward
 from rewards.benefits import FreeItem
 from rewards.ledger.audit import audit
-from rewards.models import Account, Lot, LotUse, Posting, ProgrammeVersion, Reward
+from rewards.models import Account, Lot, LotUse, Posting, ProgrammeVersion, Redemption, Reward
 from rewards.queries import balance_of
 
 APPEND_ONLY = ["rewards_posting", "rewards_lotuse", "rewards_programmeversion", "core_auditevent"]
@@ -186,6 +186,7 @@ def test_the_audit_names_a_corrupted_row(
         "rewards_lot": set(Lot.objects.values_list("id", flat=True)),
         "rewards_posting": set(Posting.objects.values_list("id", flat=True))
         | set(Account.objects.values_list("id", flat=True)),
+        "rewards_redemption": set(Redemption.objects.values_list("id", flat=True)),
         "rewards_lotuse": set(LotUse.objects.values_list("id", flat=True)),
     }
     assert all(finding.row_id in rows[finding.table] for finding in findings)

@@ -176,6 +176,20 @@ def test_cancelled_today_is_its_last_day(
 
 
 @pytest.mark.usefixtures("club")
+def test_nobody_gives_back_the_price_of_the_own_membership(
+    nameless: Customer, barona_iela: Store, dace: User, admin: User
+) -> None:
+    sold = sell_membership(customer=nameless, store=barona_iela, key="k", by=None)
+    dace.customer_id = nameless.pk
+    dace.save()
+    before = counts()
+    with pytest.raises(Refused, match="your own account"):
+        cancel_membership(membership=sold, refunded_cents=20_00, note="Moves away", by=dace)
+    assert counts() == before
+    assert cancel_membership(membership=sold, refunded_cents=20_00, note="Moves away", by=admin).refunded_cents == 20_00
+
+
+@pytest.mark.usefixtures("club")
 def test_a_renewal_cancelled_before_it_begins_never_holds(nameless: Customer, barona_iela: Store, dace: User) -> None:
     sell_membership(customer=nameless, store=barona_iela, key="k", by=None)
     renewed = renew_membership(customer=nameless, store=barona_iela, key="k2", by=None)

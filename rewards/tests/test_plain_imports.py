@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from loyaltycrm.core.tests.importing import (
 )
 from rewards.actions.importing import chunks
 from rewards.actions.importing.plain import book_plain_sales
+from rewards.actions.partners import PartnerContent, Terms, add_partner
 from rewards.ledger.audit import audit
 from rewards.models import Account, Lot, Posting
 from rewards.tests.rules import RATE, bonus, in_force, rule, rules_of
@@ -48,8 +50,10 @@ PROGRAMMES: dict[str, list[dict[str, Any]]] = {
         {"expiry": {"bonus": {"policy": "never"}}, "earning": {"rules": [RATE, rule("gift", bonus(90))]}}
     ],
     "first purchase": [{"earning": {"rules": [RATE, rule("first", bonus(50), first_purchase=True)]}}],
+    "bought at a partner": [{"earning": {"rules": [RATE, rule("books", bonus(5), partners=["BOOKS"])]}}],
+    "bought at a partner before": [{"earning": {"rules": [RATE, rule("books", bonus(5), partners=["BOOKS"])]}}, {}],
 }
-NEVER_PLAIN = {"prolonged", "gifts end apart from points", "first purchase"}
+NEVER_PLAIN = {"prolonged", "gifts end apart from points", "first purchase", "bought at a partner"}
 
 
 @pytest.fixture
@@ -74,7 +78,8 @@ def _history(folder: Path, name: str, begin: datetime, *, days: int, seed: int, 
         at = begin + timedelta(days=chance.randrange(days), hours=chance.randrange(3))
         who, cents = chance.choice([*PEOPLE, ""]), chance.choice([0, 99, 4_000, 12_345, 30_000])
         number = f"{name}{chance.randrange(10)}-{turn}"
-        sales.append(receipt(number, who, at.isoformat(), f"{cents / 100:.2f}"))
+        partner = "BOOKS" if turn % 3 == 0 else ""
+        sales.append((*receipt(number, who, at.isoformat(), f"{cents / 100:.2f}"), partner))
         if only_bought or who in PEOPLE[6:]:
             continue
         if cents and chance.random() < 0.3:
@@ -84,7 +89,7 @@ def _history(folder: Path, name: str, begin: datetime, *, days: int, seed: int, 
             uses.append((f"{number}-P", who, "500", (at + timedelta(days=20)).isoformat(), ""))
     target = folder / name
     target.mkdir()
-    write_table(target / "purchases.csv", RECEIPT, sales)
+    write_table(target / "purchases.csv", (*RECEIPT, "partner"), sales)
     write_table(target / "refunds.csv", RECEIPT, refunds)
     write_table(target / "points_redemptions.csv", REDEMPTION, uses)
     return target
@@ -107,6 +112,12 @@ def test_booking_where_they_are_staged_leaves_what_the_steps_leave(
     for rules, since in zip(PROGRAMMES[programme], [date(2000, 1, 1), TURN], strict=False):
         in_force(rules_of(**rules), since=since)
     seed = list(PROGRAMMES).index(programme)
+    add_partner(
+        code="BOOKS",
+        content=PartnerContent(name="Books", contact="", active_from=FIRST.date(), active_until=None),
+        terms=Terms(issued_rate=Decimal(1), burned_rate=Decimal(1), points=1, step_cents=100),
+        by=None,
+    )
     people = write_table(tmp_path / "people.csv", CUSTOMER, [(who, "2024-12-01") for who in PEOPLE])
     call_command("import_customers", str(people), verbosity=0)
     folders = [

@@ -246,7 +246,7 @@ def test_the_check_finds_a_void_whose_points_were_never_reversed(nameless: Custo
     sid = transaction.savepoint()
     Visit.objects.filter(pk=visit.pk).update(voided_at=timezone.now())
     found = list(audit())
-    assert [finding.table for finding in found] == ["rewards_account"]
+    assert [finding.table for finding in found] == ["rewards_account", "rewards_tierstanding"]
     assert f"undo:visit:{visit.pk}" in found[0].detail
     transaction.savepoint_rollback(sid)
 

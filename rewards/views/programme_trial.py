@@ -48,8 +48,11 @@ def _whom(form: TrialForm) -> tuple[Customer | None, list[Customer]]:
     """The customer that was chosen or that the text names, and whom else it may mean."""
     if form.cleaned_data["customer"]:
         return Customer.objects.filter(pk=form.cleaned_data["customer"]).first(), []
-    matches = search.find(form.cleaned_data["q"]) if form.cleaned_data["q"] else []
-    return (matches[0], []) if len(matches) == 1 else (None, matches)
+    if not form.cleaned_data["q"]:
+        return None, []
+    matched = search.first(form.cleaned_data["q"])
+    is_one = len(matched.customers) == 1 and not matched.has_more
+    return (matched.customers[0], []) if is_one else (None, matched.customers)
 
 
 def _compare(shown: ProgrammeDraft, form: TrialForm, customer: Customer | None) -> dict[str, Any]:

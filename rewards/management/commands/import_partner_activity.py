@@ -4,12 +4,10 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import CommandError
-from django.utils.translation import gettext as _
-
+from loyaltycrm.core.commands import refusals_as_sentences
 from loyaltycrm.core.imports.command import ImportCommand
 from rewards.actions.importing.partners import PartnerImport
-from rewards.models import Partner
+from rewards.actions.partners import partner_named
 
 
 class Command(ImportCommand):
@@ -27,9 +25,7 @@ class Command(ImportCommand):
 
     def handle(self, **options: Any) -> None:
         """Import the file."""
-        partner = Partner.objects.filter(code=options["partner"].strip().upper()).first()
-        if partner is None:
-            words = _("There is no partner with the code %(code)s. Add it first: Reports, Partners.")
-            raise CommandError(words % {"code": options["partner"]})
+        with refusals_as_sentences():
+            partner = partner_named(options["partner"])
         with self.importing(options, [options["file"]]) as run:
             PartnerImport(run, options["file"], partner).take(by=None)
