@@ -24,7 +24,7 @@ from loyaltycrm.core.api.keys import TillKey, key_of
 from loyaltycrm.core.api.strict import Body, Instant, Number
 from loyaltycrm.core.models import KeyKind, Scope
 from loyaltycrm.lib.contacts import card_key, email_key
-from loyaltycrm.lib.kept_queries import KeptQuery
+from loyaltycrm.lib.kept_queries import KeptQuery, Question
 
 router = Router(tags=["Customers"])
 MOST_FOUND = 20
@@ -141,10 +141,15 @@ def _numbered(number: str) -> QuerySet[Customer]:
 _NUMBERED: Final = KeptQuery(_numbered, "a number")
 
 
-def customer_named(number: str) -> Customer:
-    """The customer of this number, the one who stands for them after a merge. Raises `ApiError`."""
+def customer_asked(number: str) -> Question[Customer]:
+    """What `customer_named` begins with, to be asked together with something else."""
     # Without joining whom it was merged into: hardly anybody was, and each till's request begins here.
-    customer = _NUMBERED.first(number)
+    return _NUMBERED.asked_for(number)
+
+
+def customer_named(number: str, asked: Question[Customer] | None = None) -> Customer:
+    """The customer of this number, the one who stands for them after a merge. Raises `ApiError`."""
+    customer = (asked or customer_asked(number)).answer()
     if customer is None:
         alias = Identifier.objects.filter(kind=Identifier.Kind.ALIAS, value__in=[number, card_key(number)])
         found = alias.select_related("customer__merged_into").first()

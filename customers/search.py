@@ -10,6 +10,7 @@ import itertools
 import re
 import unicodedata
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
 from django.db import connection
 
@@ -24,6 +25,8 @@ MOST_MATCHES = 6
 LONGEST_TERM = 40
 _LAST = "\U0010ffff"
 _ENOUGH_TO_COMPARE = 2_000
+# Of the word that fewest people have; where even that begins more terms, the first so many of them are looked at.
+MOST_LOOKED_AT = 5_000
 _FEWEST_PHONE_DIGITS = 6
 
 _WORDS = re.compile(r"[^\W_]+")
@@ -40,6 +43,14 @@ _CYRILLIC = str.maketrans(
 _SPELT_TWO_WAYS = {"ц": ("c", "ts"), "х": ("h", "kh"), "ё": ("e", "io")}
 _SAME_SOUND = (("sh", "s"), ("zh", "z"), ("ch", "c"), ("x", "ks"), ("y", "i"), ("j", "i"))
 _DOUBLE = re.compile(r"([a-z])\1+")
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """The first customers that a text leads to, and whether there are, or may be, others."""
+
+    customers: list[Customer]
+    has_more: bool
 
 
 def folded(word: str) -> list[str]:
@@ -86,12 +97,26 @@ def find(query: str, limit: int = MOST_MATCHES) -> list[Customer]:
     """The customers that a typed or scanned text leads to, at most `limit`, in at most five queries.
 
     First whom the whole text names exactly (card, number, phone, email), then whoever has a term beginning with each
-    of its words, in any order, whole words before longer ones.
+    of its words, in any order, whole words before longer ones. Where every word begins more than `MOST_LOOKED_AT`
+    terms, as single letters do, whoever stands further back is not found: a longer text finds them.
     """
+    return _found(query, limit)[0]
+
+
+def first(query: str, *, limit: int = MOST_MATCHES, but: Collection[int] = ()) -> Matched:
+    """The first `limit` customers that the text leads to, those whose ids are in `but` left out."""
+    found, is_all = _found(query, limit + len(but) + 1)
+    others = [customer for customer in found if customer.pk not in but]
+    return Matched(others[:limit], has_more=len(others) > limit or not is_all)
+
+
+def _found(query: str, limit: int) -> tuple[list[Customer], bool]:
+    """What `find` finds, and whether all who may match were looked at or `limit` found."""
     query = cleaned(query)
-    ids = list(dict.fromkeys([*_exact_ids(query), *_ids_by_terms(query, limit)]))[:limit]
+    by_terms, is_all = _ids_by_terms(query, limit)
+    ids = list(dict.fromkeys([*_exact_ids(query), *by_terms]))[:limit]
     found = Customer.objects.in_bulk(ids)
-    return [found[pk] for pk in ids if pk in found]
+    return [found[pk] for pk in ids if pk in found], is_all
 
 
 def exact(query: str) -> list[Customer]:
@@ -138,7 +163,7 @@ def term_conditions(words: Collection[Collection[str]], customer_column: str) ->
 def everyone_called(query: str) -> tuple[str, list[str]] | None:
     """SQL for the ids of all who have a term beginning with each word of the text, and its parameters; None where it
     has no words. Reads no more terms than begin with the rarest word."""
-    words = _rarest_first(prefixes_of(query))
+    words, _few = _rarest_first(prefixes_of(query))
     if not words:
         return None
     others, parameters = term_conditions(words[1:], "t.customer_id")
@@ -151,27 +176,25 @@ def everyone_called(query: str) -> tuple[str, list[str]] | None:
 def frequent_prefix(query: str, *, more_than: int) -> tuple[str, str, list[list[str]]] | None:
     """Of a text whose rarest word still begins more terms than that: the first and the last term that begin so, and the
     prefixes of the other words. None for a rarer word, and for one that is spelt in several ways."""
-    words = _rarest_first(prefixes_of(query))
+    words, _few = _rarest_first(prefixes_of(query))
     if not words or len(words[0]) > 1:
         return None
     (form,) = words[0]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT count(*) FROM (SELECT FROM customers_searchterm WHERE term BETWEEN %s AND %s LIMIT %s) begun",
-            [form, form + _LAST, more_than + 1],
-        )
-        if (cursor.fetchone() or [0])[0] <= more_than:
-            return None
-    return form, form + _LAST, words[1:]
+    return (form, form + _LAST, words[1:]) if _begins_more_than(form, more_than) else None
 
 
-def _ids_by_terms(query: str, limit: int) -> list[int]:
-    words = _rarest_first(prefixes_of(query))
+def _ids_by_terms(query: str, limit: int) -> tuple[list[int], bool]:
+    """The first ids by the words of a text, and whether these are all or as many as were asked for."""
+    words, few_begin_so = _rarest_first(prefixes_of(query))
     if not words:
-        return []
+        return [], True
     others, other_parameters = term_conditions(words[1:], "t.customer_id")
+    # The inner limit bounds what is read: of two letters nobody may have both, and each begins very many terms.
     branch = f"""
-        (SELECT t.term, t.customer_id FROM customers_searchterm t WHERE t.term BETWEEN %s AND %s AND {others}
+        (SELECT t.term, t.customer_id FROM
+             (SELECT term, customer_id FROM customers_searchterm WHERE term BETWEEN %s AND %s
+              ORDER BY term, customer_id LIMIT {MOST_LOOKED_AT:d}) t
+         WHERE {others}
          AND NOT EXISTS (SELECT 1 FROM customers_searchterm earlier WHERE earlier.customer_id = t.customer_id
                          AND earlier.term >= %s AND earlier.term < t.term OFFSET 0)
          ORDER BY t.term, t.customer_id LIMIT {limit:d})"""  # noqa: S608
@@ -179,13 +202,26 @@ def _ids_by_terms(query: str, limit: int) -> list[int]:
     with connection.cursor() as cursor:
         branches = " UNION ALL ".join([branch] * len(words[0]))
         cursor.execute(f"SELECT term, customer_id FROM ({branches}) found ORDER BY 1, 2", parameters)  # noqa: S608
-        return list(dict.fromkeys(pk for _term, pk in cursor.fetchall()))[:limit]
+        ids = list(dict.fromkeys(pk for _term, pk in cursor.fetchall()))[:limit]
+    if few_begin_so or len(ids) == limit:
+        return ids, True
+    return ids, not any(_begins_more_than(form, MOST_LOOKED_AT) for form in words[0])
 
 
-def _rarest_first(words: list[list[str]]) -> list[list[str]]:
-    """The words with the one that fewest terms begin with at the front: it is where the search begins."""
+def _begins_more_than(form: str, number: int) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM (SELECT FROM customers_searchterm WHERE term BETWEEN %s AND %s LIMIT %s) begun",
+            [form, form + _LAST, number + 1],
+        )
+        return bool((cursor.fetchone() or [0])[0] > number)
+
+
+def _rarest_first(words: list[list[str]]) -> tuple[list[list[str]], bool]:
+    """The words with the one that fewest terms begin with at the front, where the search begins; and whether these are
+    few, or it is the only one, so that nobody is looked past."""
     if len(words) < 2:
-        return words
+        return words, True
     counted = " UNION ALL ".join(
         f"SELECT {place}, count(*) FROM (SELECT 1 FROM customers_searchterm WHERE term BETWEEN %s AND %s LIMIT %s) n"  # noqa: S608
         for place, forms in enumerate(words)
@@ -198,7 +234,8 @@ def _rarest_first(words: list[list[str]]) -> list[list[str]]:
         )
         for place, count in cursor.fetchall():
             totals[place] += count
-    return [words[place] for place in sorted(totals, key=lambda place: (totals[place], -len(words[place][0])))]
+    places = sorted(totals, key=lambda place: (totals[place], -len(words[place][0])))
+    return [words[place] for place in places], totals[places[0]] < min(_ENOUGH_TO_COMPARE, MOST_LOOKED_AT)
 
 
 def _exact_ids(query: str) -> list[int]:

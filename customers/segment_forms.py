@@ -25,6 +25,7 @@ from loyaltycrm.lib.formats import AmountError, parse_amount
 
 _FEW = 8
 _ANY = pgettext_lazy("any answer", "Any")
+_UNITS: dict[str, Any] = {"percent": "%", "times": gettext_lazy("times")}
 
 
 class CountField(forms.Field):
@@ -143,9 +144,11 @@ def _fields(fact: Fact, user: User) -> dict[str, forms.Field]:
         answers = [("", _ANY), ("yes", gettext_lazy("Yes")), ("no", gettext_lazy("No"))]
         return {fact.key: forms.ChoiceField(label=fact.label, choices=answers, required=False)}
     assert isinstance(fact, Number)
+    unit = _UNITS.get(fact.unit)
+    label = format_lazy("{fact} ({unit})", fact=fact.label, unit=unit) if unit else fact.label
     labels = {
-        "least": format_lazy(gettext_lazy("{fact}: at least"), fact=fact.label),
-        "most": format_lazy(gettext_lazy("{fact}: at most"), fact=fact.label),
+        "least": format_lazy(gettext_lazy("{fact}: at least"), fact=label),
+        "most": format_lazy(gettext_lazy("{fact}: at most"), fact=label),
     }
     return {f"{fact.key}_{name}": _number_field(fact, label) for name, label in labels.items()}
 

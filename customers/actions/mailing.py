@@ -53,6 +53,7 @@ BACKOFF_SECONDS: Final = (60, 300, 900, 3_600, 14_400)
 LATEST: Final = timedelta(days=1)
 # A kind without a purpose belongs to no list: it answers the customer, who can stop nothing by a link.
 PURPOSES: Final[dict[str, Purpose]] = {MailKind.RECEIPT: Purpose.RECEIPTS}
+_NEVER_LEFT: Final = (MailStatus.CANCELLED, MailStatus.LEFT_OUT, MailStatus.FAILED)
 _FREE: Final[dict[str, Any]] = {"claim_token": None, "lease_until": None}
 
 
@@ -73,12 +74,14 @@ def ask_for_mail(
     kind: MailKind,
     reference: str,
     leaves_at: datetime,
+    asked_at: datetime | None = None,
     visit: Visit | None = None,
     by: User | None,
 ) -> CustomerMail:
-    """Let a mail leave at `leaves_at`. Asked again it is the same mail; one that was stopped waits again, for the
-    customer and the address of now.
+    """Let a mail leave at `leaves_at`. Asked again it is the same mail; one that was stopped, did not leave, or is not
+    to leave any more, waits again, for the customer and the address of now.
 
+    `asked_at` is when somebody wanted it, where that is told later (default: now): what the customer said since holds.
     Raises `Refused` where no mail can reach the customer.
     """
     customer = who_stands_for(customer)
@@ -89,6 +92,7 @@ def ask_for_mail(
         "address": customer.email,
         "address_key": customer.email_key,
         "next_at": leaves_at,
+        "asked_at": asked_at or timezone.now(),
         "asked_by": by,
     }
     mail, is_new = CustomerMail.objects.select_for_update(of=("self",)).get_or_create(
@@ -100,8 +104,8 @@ def ask_for_mail(
             "message_id": f"<{kind}-{uuid.uuid4().hex}@{site_host()}>",
         },
     )
-    if not is_new and mail.status == MailStatus.CANCELLED:
-        now |= {"status": MailStatus.PENDING, "asked_at": timezone.now(), "attempts": 0}
+    if not is_new and (mail.status in _NEVER_LEFT or why_it_stays(mail)):
+        now |= {"status": MailStatus.PENDING, "reason": MailReason.NONE, "reply": "", "attempts": 0}
         for name, content in now.items():
             setattr(mail, name, content)
         mail.save(update_fields=[*now])
@@ -109,6 +113,13 @@ def ask_for_mail(
         return mail
     audit.record("ask for mail", mail, by=by, data={"kind": kind, "customer": customer.pk})
     return mail
+
+
+def why_it_stays(mail: CustomerMail) -> MailReason:
+    """What the customer did since that forbids a mail that waits; none where it may leave, or is past waiting."""
+    if mail.status != MailStatus.PENDING:
+        return MailReason.NONE
+    return _why_not_to(Customer.objects.get(pk=mail.customer_id), mail)
 
 
 @transaction.atomic
@@ -315,6 +326,7 @@ def _why_not_to(customer: Customer, mail: CustomerMail) -> MailReason:
         return MailReason.SUPPRESSED_ADDRESS
     purpose = PURPOSES.get(mail.kind)
     said = newest_consent(customer).get((purpose, Channel.EMAIL)) if purpose else None
-    if said is not None and not said.given and said.occurred_at >= mail.asked_at:
+    # By when it was written down: a no on paper of yesterday, entered now, stops what was asked for in between.
+    if said is not None and not said.given and said.recorded_at >= mail.asked_at:
         return MailReason.STOPPED
     return MailReason.NONE

@@ -44,7 +44,7 @@ def checked_receipt(receipt_id: str) -> str:
     receipt_id = receipt_id.strip()
     if not receipt_id:
         return f"T-{secrets.token_hex(6).upper()}"
-    if any(unicodedata.category(letter) in UNSEEN for letter in receipt_id):
+    if not receipt_id.isprintable() and any(unicodedata.category(letter) in UNSEEN for letter in receipt_id):
         raise Refused(_("Remove the characters that cannot be seen"), field="receipt_id")
     if len(receipt_id) > RECEIPT_LENGTH or len(receipt_key(receipt_id)) > RECEIPT_LENGTH:
         raise Refused(_("Shorten this to %(count)s characters") % {"count": RECEIPT_LENGTH}, field="receipt_id")

@@ -90,6 +90,18 @@ def test_a_customer_of_whom_only_the_number_is_known(folder: Path) -> None:
     assert not ConsentEvent.objects.exists()
 
 
+def test_who_is_new_in_a_file_without_that_column_joined_on_the_day_of_the_import(folder: Path) -> None:
+    customers(folder, ANNA)
+    rows = [("00017", "Anna"), ("NEW", "Zane")]
+    file = write_table(folder / "list.csv", ("customer_id", "first_name"), rows)
+    assert imported("import_customers", file).counts("customers") == {"accepted": 1, "unchanged": 1}
+    assert Customer.objects.get(external_id="00017").joined_on == date(2025, 3, 1)
+    assert Customer.objects.get(external_id="NEW").joined_on == Company.current().today()
+    stored = everything_stored()
+    assert imported("import_customers", file).counts("customers") == {"unchanged": 2}
+    assert everything_stored() == stored
+
+
 @pytest.mark.parametrize("query", ["berzina", "4821", "48211", "anna b", "00017", "anna.berzina@example.com"])
 def test_who_was_imported_is_found(folder: Path, query: str) -> None:
     customers(folder, ANNA, BARE)

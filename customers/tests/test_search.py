@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from customers import search
 from customers.actions.customers import create_customer, index_customers, update_customer
 from customers.models import Customer, Identifier, SearchTerm
-from customers.search import exact, find, folded, terms_of
+from customers.search import exact, find, first, folded, terms_of
 
 pytestmark = pytest.mark.django_db
 
@@ -188,3 +189,17 @@ def test_what_is_typed_so_far_is_a_prefix_of_what_will_be_typed(word: str, lengt
 def test_any_name_folds_to_terms_that_fit(name: str) -> None:
     for term in terms_of(first_name=name, last_name=name, external_id=name):
         assert 0 < len(term) <= 40
+
+
+def test_of_words_that_very_many_have_the_first_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of two letters begins more terms than are looked at: of a, those of Ada, Agnese and Aija."""
+    for name, family in (("Ada", "Liepa"), ("Agnese", "Kalna"), ("Aija", "Ozola")):
+        add(name, family)
+    both = [add("Anna", "Balode"), add("Asja", "Birka"), add("Bella", "Briede"), add("Baiba", "Bite")]
+    assert first("a b").customers == both[:2]
+    assert not first("a b").has_more
+    monkeypatch.setattr(search, "MOST_LOOKED_AT", 3)
+    assert (first("a b").customers, first("a b").has_more) == ([], True)
+    assert (first("a", limit=2).has_more, len(first("a", limit=2).customers)) == (True, 2)
+    assert (first("an b").customers, first("an b").has_more) == (both[:1], False)
+    assert (first("bal an").customers, first("bal an").has_more) == (both[:1], False)

@@ -19,6 +19,8 @@ from loyaltycrm.core.access import person
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.permissions import Permission, permission
 
+MOST_LISTED = 20
+
 page = require_http_methods(["GET", "HEAD", "POST"])
 
 
@@ -30,8 +32,8 @@ def household(request: HttpRequest, pk: int) -> HttpResponse:
     query = request.GET.get("q", "")
     ties = household_ties(customer)
     together = {customer.pk, *(tie.customer.pk for tie in ties)}
-    found = [one for one in search.find(query) if one.pk not in together] if query else []
-    context: dict[str, Any] = {"customer": customer, "ties": ties, "query": query, "found": found}
+    matched = search.first(query, limit=MOST_LISTED, but=together)
+    context: dict[str, Any] = {"customer": customer, "ties": ties, "query": query, "matched": matched}
     return render(request, "customers/staff/household.html", context)
 
 

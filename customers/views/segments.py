@@ -37,7 +37,7 @@ from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.forms import FilterForm, one_time_key
 from loyaltycrm.core.models import Company
 from loyaltycrm.core.permissions import Permission, permission
-from loyaltycrm.core.tables import NUMBER, show_page
+from loyaltycrm.core.tables import NOWRAP, NUMBER, show_page
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.exports import csv_response
 
@@ -69,7 +69,7 @@ class SegmentTable(tables.Table):
     asks = tables.Column(accessor="definition", verbose_name=_lazy("Who is in it"), orderable=False)
     count = tables.Column(accessor="pk", verbose_name=_lazy("Customers"), orderable=False, attrs=NUMBER)
     whose = tables.Column(accessor="is_shared", verbose_name=_lazy("Whose"), order_by=("is_shared", "pk"))
-    changed_at = tables.Column(verbose_name=_lazy("Changed"), order_by=("changed_at", "pk"))
+    changed_at = tables.Column(verbose_name=_lazy("Changed"), order_by=("changed_at", "pk"), attrs=NOWRAP)
     edit = tables.Column(accessor="pk", verbose_name=_lazy("Change"), orderable=False)
 
     caption = _lazy("Segments")

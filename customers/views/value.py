@@ -24,9 +24,10 @@ def value(request: HttpRequest) -> HttpResponse:
     fit = ValueFit.objects.order_by("-as_of", "-id").first()
     context: dict[str, object] = {"fit": fit}
     if fit is not None:
-        context["sums"] = CustomerValue.objects.aggregate(
+        sums = CustomerValue.objects.aggregate(
             spend=Sum("spend_12_months_cents"), visits=Sum("visits_12_months"), chance=Avg("chance_active")
         )
+        context["sums"] = sums | {"whole_spend": None if sums["spend"] is None else round(sums["spend"], -2)}
         context["is_close"] = abs(fit.spend_correlation) >= CLOSE_CORRELATION
         context["most"] = MOST_PURCHASES
         if fit.check_result:

@@ -5,12 +5,13 @@ Each app declares its own knobs in `<app>/knobs.py` with `declare(...)`; `value(
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final, Literal
 
 from django.db import connection
 from django.utils.translation import gettext_lazy as _
 
-from loyaltycrm.core.models import KnobValue
+from loyaltycrm.core.models import KnobValue, User
 
 Unit = Literal["", "%", "attempts", "days", "hours", "minutes", "months", "points", "visits"]
 
@@ -62,6 +63,14 @@ def value(knob: Knob) -> Any:
         cursor.execute(_NEWEST, [knob.key])
         newest = cursor.fetchone()
     return knob.default if newest is None else json.loads(newest[0])
+
+
+def value_without(knob: Knob, *, by: User, since: datetime) -> Any:
+    """The value in force, but for those that this person set since an instant: nobody widens a limit for themselves
+    on the way to what it stops."""
+    rows = KnobValue.objects.filter(key=knob.key).exclude(set_by=by, set_at__gte=since)
+    newest = rows.order_by("-set_at", "-id").values_list("value", flat=True).first()
+    return knob.default if newest is None else newest
 
 
 PHONE_COUNTRY = declare(

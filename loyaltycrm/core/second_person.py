@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from loyaltycrm.core.errors import Refused
-from loyaltycrm.core.knobs import OWN_CONFIRMATION_HOURS, value
+from loyaltycrm.core.knobs import OWN_CONFIRMATION_HOURS, value, value_without
 from loyaltycrm.core.models import User
 from loyaltycrm.core.permissions import GRANTS, Permission, allowed
 from loyaltycrm.lib import formats
@@ -32,7 +32,8 @@ def check_second_person(*, asked_by: User, asked_at: datetime, by: User, needed:
         return False
     if others_who_may(asked_by, needed):
         raise Refused(_("You asked for this yourself. Another manager approves it."))
-    opens_at = asked_at + timedelta(hours=value(OWN_CONFIRMATION_HOURS))
+    hours = max(value(OWN_CONFIRMATION_HOURS), value_without(OWN_CONFIRMATION_HOURS, by=by, since=asked_at))
+    opens_at = asked_at + timedelta(hours=hours)
     if timezone.now() < opens_at:
         raise Refused(
             _("There is no other manager, so you can confirm this yourself from: %(time)s")

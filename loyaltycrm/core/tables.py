@@ -16,6 +16,7 @@ MOST_COUNTED = 10_000
 LAST_PAGE = 100_000
 # The attributes of a column of numbers.
 NUMBER = {"td": {"class": "number"}, "th": {"class": "number"}}
+NOWRAP = {"td": {"class": "nowrap"}}
 
 
 def bounded_count(rows: QuerySet[Any]) -> int:

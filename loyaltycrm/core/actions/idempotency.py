@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from loyaltycrm.core.errors import Refused
+from loyaltycrm.lib.kept_queries import Question
 
 _IN_FLIGHT = _("This request is being worked on. Send it again in a moment.")
 _LOOK: Final = "SELECT fingerprint, response::text FROM core_idempotencyrecord WHERE scope = %s AND key = %s"
@@ -48,11 +49,20 @@ def once(
 
 
 def once_in_transaction(
-    *, scope: str, key: str, content: Any, produce: Callable[[], dict[str, Any]], waits: bool = True
+    *,
+    scope: str,
+    key: str,
+    content: Any,
+    produce: Callable[[], dict[str, Any]],
+    waits: bool = True,
+    asked: Question[Any] | None = None,
 ) -> dict[str, Any]:
-    """As `once`, in the caller's transaction, which the caller gives up where this raises: a savepoint less."""
+    """As `once`, in the caller's transaction, which the caller gives up where this raises: a savepoint less.
+
+    What `produce` begins with may be `asked` together with what is known of the key, for who does not wait.
+    """
     print_ = fingerprint(content)
-    known = _lock_and_wait(scope, key) if waits else _lock_and_look(scope, key)
+    known = _lock_and_wait(scope, key) if waits else _lock_and_look(scope, key, asked)
     if known is not None:
         if known[0] != print_:
             raise KeyReused(_("This form was already used for something else. Open the page again."))
@@ -81,15 +91,19 @@ def _lock_and_wait(scope: str, key: str) -> tuple[str, str] | None:
         return cursor.fetchone()  # type: ignore[no-any-return]
 
 
-def _lock_and_look(scope: str, key: str) -> tuple[str, str] | None:
+def _lock_and_look(scope: str, key: str, asked: Question[Any] | None) -> tuple[str, str] | None:
     """The same by one statement, for who does not wait. It may have looked just before another one was done: then the
     record of that one is met when the own is written."""
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCK_AND_LOOK, [_name(scope, key), scope, key])
-        is_ours, print_, response = cursor.fetchone()
-        if not is_ours:
-            raise InFlight(_IN_FLIGHT)
-        return None if print_ is None else (print_, response)
+    params = [_name(scope, key), scope, key]
+    if asked is not None:
+        is_ours, print_, response = asked.beside(_LOCK_AND_LOOK, params)
+    else:
+        with connection.cursor() as cursor:
+            cursor.execute(_LOCK_AND_LOOK, params)
+            is_ours, print_, response = cursor.fetchone()
+    if not is_ours:
+        raise InFlight(_IN_FLIGHT)
+    return None if print_ is None else (print_, response)
 
 
 def _name(scope: str, key: str) -> str:

@@ -17,12 +17,13 @@ from typing import Any, Final
 from django.db import connection, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.actions.import_files import blocks_of, store_file
 from loyaltycrm.core.models import ImportJob, ImportPartOf, ImportState
 from loyaltycrm.core.models.import_job import HELD
+from loyaltycrm.lib.kept_words import gettext as _
+from loyaltycrm.lib.kept_words import kept
 
 LEASE_SECONDS: Final = 60
 MOST_ATTEMPTS: Final = 5
@@ -68,7 +69,7 @@ def renew_claim(*, job_id: int, token: uuid.UUID, step: str, done: int, of: int)
             """UPDATE core_importjob SET step = %(step)s, rows_done = %(done)s, rows_all = %(of)s,
                    lease_until = statement_timestamp() + make_interval(secs => %(lease)s)
                WHERE id = %(job)s AND claim_token = %(token)s""",
-            {"job": job_id, "token": token, "step": step[:200], "done": done, "of": of, "lease": LEASE_SECONDS},
+            {"job": job_id, "token": token, "step": kept(step), "done": done, "of": of, "lease": LEASE_SECONDS},
         )
         return bool(cursor.rowcount)
 
@@ -144,7 +145,7 @@ def record_failed(*, job: ImportJob, token: uuid.UUID, problem: str, brought: Co
     """The file cannot be imported as it is, for the reason that is given to its sender."""
 
     def change(held: ImportJob) -> None:
-        held.state, held.problem = ImportState.FAILED, problem
+        held.state, held.problem = ImportState.FAILED, kept(problem)
         _keep_turn(held, brought)
         audit.record("fail import", held, by=held.started_by, data={})
 
@@ -189,9 +190,8 @@ def break_off(*, job_id: int, token: uuid.UUID, only_expired: bool = False) -> N
     was_running = job.state == ImportState.RUNNING
     if job.attempts >= MOST_ATTEMPTS:
         job.state = ImportState.FAILED
-        job.problem = _("The import broke off %(count)s times. Go on with it, or ask who looks after the system.") % {
-            "count": job.attempts
-        }
+        words = _("The import broke off %(count)s times. Go on with it, or ask who looks after the system.")
+        job.problem = kept(words % {"count": job.attempts})
     else:
         job.state = _state_after(job)
     job.broke_off += was_running

@@ -16,6 +16,7 @@ from loyaltycrm.core.actions.idempotency import once_in_transaction
 from loyaltycrm.core.api.errors import ApiError, ErrorAnswer
 from loyaltycrm.core.api.keys import key_of
 from loyaltycrm.lib.faults import crash_point
+from loyaltycrm.lib.kept_queries import Question
 from loyaltycrm.lib.transactions import atomic_with_retry
 
 KEY_HEADER: Final = "Idempotency-Key"
@@ -55,12 +56,18 @@ def idempotency_key(request: HttpRequest) -> str:
 
 
 def once_per_key(
-    request: HttpRequest, sent: BaseModel, produce: Callable[[str], BaseModel], *, status: int = 200
+    request: HttpRequest,
+    sent: BaseModel,
+    produce: Callable[[str], BaseModel],
+    *,
+    status: int = 200,
+    asked: Question[Any] | None = None,
 ) -> HttpResponse:
     """Do what `produce` does, once per key, and answer the same with every retry.
 
-    `produce` gets a reference unique to this key. A refusal changes nothing and is not kept: the same request asked
-    again is judged again. Raises `InFlight` and `KeyReused` as `once` does.
+    `produce` gets a reference unique to this key; what it begins with may be `asked` with the key. A refusal changes
+    nothing and is not kept: the same request asked again is judged again. Raises `InFlight` and `KeyReused` as `once`
+    does.
     """
     key, own = key_of(request), idempotency_key(request)
     # Without defaults, so that a field that is new since does not make another request of a retry.
@@ -77,7 +84,9 @@ def once_per_key(
     @atomic_with_retry
     def run() -> dict[str, Any]:
         is_new.clear()
-        answer = once_in_transaction(scope=f"api:{key.pk}", key=own, content=content, produce=effect, waits=False)
+        answer = once_in_transaction(
+            scope=f"api:{key.pk}", key=own, content=content, produce=effect, waits=False, asked=asked
+        )
         crash_point("api.kept")
         return answer
 

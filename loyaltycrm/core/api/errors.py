@@ -28,7 +28,7 @@ CODES: Final[dict[int, tuple[str, Any]]] = {
     401: ("unauthorized", gettext_lazy("This till is not let in. Ask an admin for a new key.")),
     403: ("forbidden", gettext_lazy("This till may not do this. Ask an admin.")),
     404: ("not_found", gettext_lazy("This is not known. Check the number.")),
-    405: ("method_not_allowed", gettext_lazy("This request cannot be read. Ask whoever looks after the till.")),
+    405: ("method_not_allowed", gettext_lazy("This address takes another method. Ask whoever looks after the till.")),
     409: ("conflict", gettext_lazy("This is known already with other content. Check the number.")),
     413: ("too_large", gettext_lazy("This request is too large.")),
     415: ("unsupported_media_type", gettext_lazy("This request cannot be read. Send JSON.")),
@@ -36,6 +36,15 @@ CODES: Final[dict[int, tuple[str, Any]]] = {
     429: ("too_many_requests", gettext_lazy("Too many requests. Wait a moment and send it again.")),
     500: ("internal", gettext_lazy("Something went wrong here. Send it again in a moment.")),
     503: ("busy", gettext_lazy("Too much is going on. Nothing changed. Send it again in a moment.")),
+}
+
+# What is needed instead of a value of another kind, by the kind of the mistake, or what a ValueError of ours says.
+WANTED: Final[dict[str, Any]] = {
+    "int_type": gettext_lazy("A whole number is needed, such as 2490."),
+    "string_type": gettext_lazy("A text in quotes is needed."),
+    "bool_type": gettext_lazy("true or false is needed, without quotes."),
+    "list_type": gettext_lazy("A list in [ ] is needed."),
+    "instant": gettext_lazy("A time with its distance from UTC is needed, such as 2026-07-14T10:00:00+03:00."),
 }
 
 
@@ -168,6 +177,8 @@ def _detail(found: dict[str, Any]) -> dict[str, str]:
     elif kind in ("greater_than_equal", "string_too_short", "too_short"):
         limit = limits.get("ge", limits.get("min_length"))
         words = _("At least %(limit)s is needed.") % {"limit": limit}
+    elif kind in ("literal_error", "enum"):
+        words = _("One of these is needed: %(choices)s.") % {"choices": limits.get("expected", "")}
     else:
-        words = _("This cannot be used here.")
+        words = str(WANTED.get(str(limits.get("error", kind))) or _("This cannot be used here."))
     return {"field": ".".join(where[2:] if where[:1] == ["body"] else where[1:]), "code": kind, "message": words}

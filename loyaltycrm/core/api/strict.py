@@ -42,14 +42,14 @@ class Body(BaseModel):
 
 def _instant(given: Any) -> Any:
     if not isinstance(given, str) or not _INSTANT.fullmatch(given):
-        raise ValueError("not an instant such as 2026-07-14T10:00:00+03:00")
+        raise ValueError("instant")
     return given
 
 
 def digits_only(given: Any) -> Any:
     """A number in an address: plain digits, no `1_000` and no signs. Raises `ValueError`."""
     if isinstance(given, str) and not _WHOLE.fullmatch(given):
-        raise ValueError("not a whole number")
+        raise ValueError("int_type")
     return given
 
 
@@ -104,7 +104,7 @@ def _checked(content: Any, depth: int) -> Any:
     if depth > DEEPEST:
         raise ValueError("too deep")
     if isinstance(content, str):
-        if any(unicodedata.category(sign) in _UNSEEN for sign in content):
+        if not content.isprintable() and any(unicodedata.category(sign) in _UNSEEN for sign in content):
             raise ApiError(422, "unseen_characters", _("Remove the characters that cannot be seen"))
     elif isinstance(content, int) and abs(content) > LARGEST_NUMBER:
         raise ValueError("too large")

@@ -45,7 +45,8 @@ class ImportJob(models.Model):
     `of` narrows the kind, such as the code of a partner. `manner` is how the file is read (`core.imports.manner`);
     `header_key` names its header, so that the next file of the same header is read in the same way. `checked` and
     `result` are accounts as `core.actions.import_accounts` writes them. `rows_done` of `rows_all` tell how far the step
-    is that `step` says in words. `started_by` last asked for the check or the import, which are made in that person's
+    is that `step` says in words. That, `problem`, and the reasons and notes of accounts are kept for readers of any
+    language (`lib.kept_words`). `started_by` last asked for the check or the import, which are made in that person's
     name. `attempts` counts claims since a person last asked for something, `broke_off` those
     since the import began that ended without a word. `forget_asked_at`: somebody who may stand in the file was erased
     while it was on its way, so it goes as soon as it stands still.
@@ -65,7 +66,7 @@ class ImportJob(models.Model):
     stop_asked_at = models.DateTimeField(null=True)
     attempts = models.PositiveIntegerField(default=0)
     broke_off = models.PositiveIntegerField(default=0)
-    step = models.CharField(max_length=200, blank=True, default="")
+    step = models.TextField(blank=True, default="")
     rows_done = models.BigIntegerField(default=0)
     rows_all = models.BigIntegerField(default=0)
     checked = models.JSONField(null=True)

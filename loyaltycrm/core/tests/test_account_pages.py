@@ -79,6 +79,12 @@ def test_pages_of_a_persons_account(client: Client, dace: User, address: str) ->
     assert_ours(client, address)
 
 
+def test_whoever_logs_in_is_not_told_so(client: Client, dace: User) -> None:
+    page = client.get("/accounts/2fa/").content.decode()
+    assert "signed in" not in page
+    assert "signed in" not in client.get("/overview/").content.decode()
+
+
 def test_one_types_at_once(client: Client, dace: User) -> None:
     def focused(html: str) -> list[str]:
         return re.findall(r'name="(\w+)"', " ".join(re.findall(r"<input[^>]*\bautofocus\b[^>]*>", html)))

@@ -117,7 +117,7 @@ def test_nothing_refused_leaves_a_returned_file_without_rows(tmp_path: Path) -> 
         (b"", "is empty"),
         (b"\xff\xfec\x00", "UTF-16"),
         (b"name\nAnna\n", "no header row"),
-        (b"customer_id\nA\n", "lacks the column joined_on"),
+        (b"first_name,joined_on\nAnna,2025-01-01\n", "lacks the column customer_id"),
         (b"customer_id,joined_on,colour\n", "colour"),
     ],
 )

@@ -25,7 +25,7 @@ from loyaltycrm.lib.cells import BadCell
 from loyaltycrm.lib.tables import open_table
 from rewards.models import Account
 
-KNOWN = ("receipt_id", "customer_id", "store_id", "purchased_at", "gross_amount", "net_amount")
+KNOWN = ("receipt_id", "customer_id", "store_id", "purchased_at", "gross_amount", "net_amount", "partner")
 
 
 def test_columns_are_guessed_in_three_languages() -> None:
@@ -42,6 +42,28 @@ def test_columns_are_guessed_in_three_languages() -> None:
         "клиент": "customer_id",
         "магазин": "store_id",
     }
+    for header in ("Partner", "Partneris", "Код партнёра"):
+        assert guess([header], KNOWN) == {header.casefold(): "partner"}
+
+
+@pytest.mark.parametrize(
+    ("header", "facts"),
+    [
+        ("Kvīts Nr.;Klients;Laiks;Summa;Samaksāts", "receipt_id;customer_id;purchased_at;;net_amount"),
+        ("Total;Paid;Nr", ";net_amount;receipt_id"),
+        ("Nr.;Klients;Dat.", "receipt_id;customer_id;"),
+        ("Date;Sold at", ";purchased_at"),
+        ("Код клиента;Время", "customer_id;purchased_at"),
+    ],
+)
+def test_of_two_names_the_plainer_one_is_taken(header: str, facts: str) -> None:
+    names = header.casefold().split(";")
+    assert guess(header.split(";"), KNOWN) == dict(zip(names, facts.split(";"), strict=True))
+
+
+def test_a_number_alone_is_that_of_what_the_file_holds() -> None:
+    assert guess(["Код", "Имя"], ("customer_id", "first_name")) == {"код": "customer_id", "имя": "first_name"}
+    assert guess(["Nr.", "Nosaukums"], ("product_id", "name")) == {"nr.": "product_id", "nosaukums": "name"}
 
 
 def test_a_name_of_its_own_wins_and_nothing_is_given_twice() -> None:

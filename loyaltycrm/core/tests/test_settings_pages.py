@@ -1,5 +1,6 @@
 """What managers set: programme settings with their bounds and history, stores, the company."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -40,6 +41,13 @@ def test_every_setting_is_on_the_page_with_what_holds(desk: Client) -> None:
     for key in knobs.REGISTRY:
         assert f'href="/settings/values/{key}/"' in text, key
     assert "Regular customers" in text
+
+
+def test_each_subject_is_a_link_away(desk: Client) -> None:
+    text = text_of(desk.get("/settings/"))
+    links = re.findall(r'<a class="chip" href="#([^"]+)">([^<]+)</a>', text)
+    assert links == re.findall(r'<h2 id="(group-[^"]+)">([^<]+)</h2>', text)
+    assert len(links) > 10
 
 
 def test_every_setting_opens_and_has_words_and_a_default_within_its_bounds(desk: Client) -> None:

@@ -14,7 +14,7 @@ from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from loyaltycrm.core.access import asks_password_again, person
@@ -73,9 +73,6 @@ class KeyTable(tables.Table):
 
     caption = gettext_lazy("Connected tills")
 
-    class Meta:
-        empty_text = gettext_lazy("No such till is connected.")
-
     def render_name(self, record: ApiKey) -> str:
         return render_to_string("core/_cell_key.html", {"key": record})
 
@@ -103,8 +100,9 @@ def keys(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" or _names_a_key(asked.get("q", "")):
         return redirect(f"{reverse('core:api_keys')}?{_without_keys(asked).urlencode()}")
     found = KeyFilter(request.GET, queryset=_listed(), request=request)
+    empty = None if request.GET else gettext("No till is connected yet. Make a key for the first one.")
     context = {
-        "table": show_page(request, KeyTable(found.qs)),
+        "table": show_page(request, KeyTable(found.qs, empty_text=empty)),
         "filter": found,
         "export_url": f"{reverse('core:api_keys_export')}?{request.GET.urlencode()}",
     }
