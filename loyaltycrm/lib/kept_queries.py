@@ -28,9 +28,40 @@ class KeptQuery(Generic[M]):
 
     def first(self, *values: Any) -> M | None:
         """The row for these values, one for each sample, in their order; None where there is none."""
+        return cast("M | None", self._statement.first(values))
+
+    def asked_for(self, *values: Any) -> Question[M]:
+        """The same, to be answered later."""
+        return Question(self._statement, values)
+
+    @property
+    def _statement(self) -> _Statement:
         if self._kept is None:
             self._kept = _Statement(self._queryset(*self._samples), self._samples)
-        return cast("M | None", self._kept.first(values))
+        return self._kept
+
+
+class Question(Generic[M]):
+    """A kept query with its values. It is asked when its answer is wanted, or beside a statement that is asked
+    anyway, which costs no message of its own."""
+
+    def __init__(self, statement: _Statement, values: Sequence[Any]) -> None:
+        self._statement = statement
+        self._values = values
+        self._is_asked = False
+        self._found: M | None = None
+
+    def answer(self) -> M | None:
+        """The row, as it was when it was asked for; None where there is none."""
+        if not self._is_asked:
+            self._found, self._is_asked = self._statement.first(self._values), True
+        return self._found
+
+    def beside(self, sql: str, params: Sequence[Any]) -> tuple[Any, ...]:
+        """The one row of another statement, asked together with this, again where it was asked before."""
+        row, self._found = self._statement.first_beside(sql, params, self._values)
+        self._is_asked = True
+        return row
 
 
 class _Statement:
@@ -50,18 +81,35 @@ class _Statement:
         self._related = populators(info, compiler.select, connection.alias)
         self._converters = compiler.get_converters([one[0] for one in compiler.select])
         self._compiler = compiler
+        self._key = self._names.index(self._model._meta.pk.attname) + fields[0]
+        self._width = len(compiler.select)
 
     def first(self, values: Sequence[Any]) -> Any:
-        pairs = zip(self._places, self._params, strict=True)
-        params = [param if place is None else values[place] for place, param in pairs]
-        with connection.cursor() as cursor:
-            cursor.execute(self._sql, params)
-            row = cursor.fetchone()
+        row = _row_of(self._sql, self._given(values))
+        return None if row is None else self._object(row)
+
+    def first_beside(self, sql: str, params: Sequence[Any], values: Sequence[Any]) -> tuple[tuple[Any, ...], Any]:
+        both = f"SELECT beside.*, found.* FROM ({sql}) AS beside LEFT JOIN LATERAL ({self._sql}) AS found ON true"  # noqa: S608
+        row = _row_of(both, [*params, *self._given(values)])
         if row is None:
-            return None
+            raise ValueError("The statement beside has to have a row.")
+        beside, found = row[: -self._width], row[-self._width :]
+        return beside, None if found[self._key] is None else self._object(found)
+
+    def _given(self, values: Sequence[Any]) -> list[Any]:
+        pairs = zip(self._places, self._params, strict=True)
+        return [param if place is None else values[place] for place, param in pairs]
+
+    def _object(self, row: Sequence[Any]) -> Any:
         if self._converters:
             ((*row,),) = self._compiler.apply_converters([row], self._converters)
         found = self._model.from_db(connection.alias, self._names, row[self._columns])
         for populator in self._related:
             populator.populate(row, found)
         return found
+
+
+def _row_of(sql: str, params: Sequence[Any]) -> tuple[Any, ...] | None:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, params)
+        return cursor.fetchone()  # type: ignore[no-any-return]

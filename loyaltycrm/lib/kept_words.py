@@ -7,19 +7,23 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from django.utils.translation import gettext as _gettext
+from django.utils.translation import ngettext as _ngettext
 
 _BEGINS: Final = '{"words": '
 
 
 class Words(str):
-    """A sentence in the language of now, which knows what it was before it was translated and what stands in it."""
+    """A sentence in the language of now, which knows what it was before it was translated and what stands in it.
+
+    `message` is what it was; of one that counts something, both its forms and how many.
+    """
 
     __slots__ = ("message", "parts")
-    message: str
+    message: str | tuple[str, str, int]
     parts: Mapping[str, Any]
 
     @classmethod
-    def of(cls, message: str, parts: Mapping[str, Any], shown: str) -> Words:
+    def of(cls, message: str | tuple[str, str, int], parts: Mapping[str, Any], shown: str) -> Words:
         """The sentence of this message with these parts, which reads `shown` now."""
         words = cls(shown)
         words.message, words.parts = message, parts
@@ -32,6 +36,11 @@ class Words(str):
 def gettext(message: str) -> str:
     """Like Django's, and good for `kept`, also after its parts were put in."""
     return Words.of(message, {}, _gettext(message))
+
+
+def ngettext(one: str, more: str, number: int) -> str:
+    """Like Django's, and good for `kept`, also after its parts were put in."""
+    return Words.of((one, more, number), {}, _ngettext(one, more, number))
 
 
 def kept(words: object) -> str:
@@ -47,8 +56,9 @@ def told(text: str) -> str:
     if not is_kept(text):
         return text
     read = json.loads(text)
+    words = _gettext(read["words"]) if isinstance(read["words"], str) else _ngettext(*read["words"])
     parts = {name: told(part) if isinstance(part, str) else part for name, part in read["with"].items()}
-    return _gettext(read["words"]) % parts if parts else _gettext(read["words"])
+    return words % parts if parts else words
 
 
 def is_kept(text: str) -> bool:

@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import IO, Any, Final
 from zipfile import BadZipFile, ZipFile, ZipInfo
 
-from django.utils.translation import gettext as _
 from openpyxl.reader.excel import ExcelReader
 from openpyxl.styles.stylesheet import apply_stylesheet
 from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
+from loyaltycrm.lib.kept_words import gettext as _
 from loyaltycrm.lib.rows import Row, Table, UnreadableFile, wrong_width
 
 XLSX: Final = "xlsx"

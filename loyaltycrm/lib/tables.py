@@ -7,9 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from django.utils.translation import gettext as _
-
 from loyaltycrm.lib.cells import BadCell, clean
+from loyaltycrm.lib.kept_words import gettext as _
 from loyaltycrm.lib.rows import RETURNED_COLUMNS, Table, UnreadableFile, open_text
 from loyaltycrm.lib.sheets import MOST_COLUMNS, is_workbook, open_sheet
 

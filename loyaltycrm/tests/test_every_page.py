@@ -188,7 +188,7 @@ PAGES: dict[str, list[str]] = {
 # Addresses that show no page, each with what they do instead.
 ONLY_FORMS = re.compile(
     r"preferences/|staff/<int:pk>/.|till/(visits|uses|memberships|refunds)/<int:pk>/undo/|till/visits/<int:pk>/mail/"
-    r"|till/customers/<int:pk>/(rewards|membership|sorry)/"
+    r"|till/customers/<int:pk>/(rewards|membership|promises|sorry)/"
     r"|customers/<int:pk>/(contact|flag/end)/|rewards/<int:pk>/(stop|again)/|offers/<int:pk>/(copy|pause|test)/|offers/drafts/<int:pk>/remove/"
     r"|customers/duplicates/(search|<int:pk>/judge)/|notes/<int:pk>/remove/|households/<int:pk>/leave/"
     r"|promises/<int:pk>/.|approvals/<int:pk>/.|offers/runs/<int:pk>/(pause|resume)/|tickets/<int:pk>/.|surveys/invite/"
@@ -423,6 +423,7 @@ def test_what_is_said_to_be_no_page_is_none(
     named = {
         "pk": people.anna.pk,
         "reward_pk": things["coffee"],
+        "promise_pk": things["coffee"],
         "token": things["survey"],
         "key": "weekend",
         "language": "en",

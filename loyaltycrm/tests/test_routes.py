@@ -54,13 +54,20 @@ OPEN_TO_STRANGERS = {
     "accounts/password/reset/done/",
     "accounts/password/reset/key/done/",
 }
-# Addresses that send everybody elsewhere: home, and where a form was sent to before its page was opened again.
+# Addresses that send everybody elsewhere: home, and where a form or a button beside it was sent to before its page was
+# opened again.
 ONLY_SENDS_ON = {
     "",
     "till/new/save/",
     "till/no-card/save/",
     "till/customers/<int:pk>/save/",
     "till/customers/<int:pk>/rewards/<int:reward_pk>/use/",
+    "till/customers/<int:pk>/membership/",
+    "till/customers/<int:pk>/membership/renew/",
+    "till/customers/<int:pk>/promises/<int:promise_pk>/keep/",
+    "till/customers/<int:pk>/sorry/",
+    "till/memberships/<int:pk>/undo/",
+    "till/uses/<int:pk>/undo/",
 }
 
 

@@ -172,6 +172,7 @@ def make_world(anna: Customer, barona_iela: Store, centrs: Store, liga: User, da
             "customers/duplicates/<": f"{pair.pk}",
             "segments/<": f"{Segment.objects.get(key='loyal').pk}",
             "till/customers/<": f"{anna.pk}/{reward.pk}",
+            "till/customers/<int:pk>/promises/<": f"{anna.pk}/{promise.pk}",
             "till/visits/<": f"{visit.pk}",
             "visits/<": f"{visit.pk}",
             "approvals/<": f"{adjustment.pk}",

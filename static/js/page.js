@@ -70,23 +70,51 @@
     }
   });
 
+  // What stands in the fields of a part stays in those of its fresh copy.
+  const keepTyped = (part, newer) => {
+    for (const field of part.querySelectorAll("input[name], select[name], textarea[name]")) {
+      const isChoice = field.type === "checkbox" || field.type === "radio";
+      const named = newer.querySelectorAll(`[name="${CSS.escape(field.name)}"]`);
+      const same = [...named].find((other) => !isChoice || other.value === field.value);
+      if (same && isChoice) same.checked = field.checked;
+      else if (same && field.type !== "hidden") same.value = field.value;
+      const folded = same?.closest("details");
+      if (folded) folded.open = field.closest("details")?.open ?? false;
+    }
+  };
+
   // Parts that tell the time are fetched again once a minute, those that tell of work under way every few seconds,
-  // while the page is looked at.
+  // while the page is looked at; parts that tell what stands in the books when the page is shown again by going back.
   const refresh = async (selector) => {
     const parts = [...document.querySelectorAll(selector)];
     if (!parts.length || document.hidden) return;
     try {
-      const answer = await fetch(location.href, { headers: { "X-Refresh": "1" }, credentials: "same-origin" });
+      const answer = await fetch(location.href, {
+        headers: { "X-Refresh": "1" },
+        credentials: "same-origin",
+        cache: "no-store",
+      });
       if (!answer.ok || answer.redirected) return;
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
       for (const part of parts) {
         const newer = fresh.getElementById(part.id);
-        if (newer && !part.contains(document.activeElement)) part.replaceWith(document.adoptNode(newer));
+        if (!newer || part.contains(document.activeElement)) continue;
+        if ("fresh" in part.dataset) {
+          keepTyped(part, newer);
+          part.replaceChildren(...document.adoptNode(newer).childNodes);
+        } else {
+          part.replaceWith(document.adoptNode(newer));
+        }
       }
+      document.dispatchEvent(new Event("refreshed"));
     } catch {
       // No connection: the next minute tries again.
     }
   };
+  window.addEventListener("pageshow", (event) => {
+    const [entry] = performance.getEntriesByType("navigation");
+    if (event.persisted || entry?.type === "back_forward") refresh("[data-fresh][id], [data-live][id]");
+  });
   setInterval(refresh, REFRESH_MS, "[data-live][id]");
   setInterval(refresh, SOON_MS, '[data-live="soon"][id]');
 })();

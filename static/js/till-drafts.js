@@ -47,6 +47,11 @@
   else if (form && location.pathname === draft.page) restore(draft);
   if (!form) return;
 
+  // The points of what is typed follow the balance.
+  document.addEventListener("refreshed", () =>
+    form.elements.amount?.dispatchEvent(new Event("input", { bubbles: true })),
+  );
+
   // What was sent is no draft: whether it arrived is another's question (till-forms.js). A refused form is one.
   window.addEventListener("pagehide", () => {
     const fields = fieldsOf(form);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 
 import pytest
@@ -45,3 +47,30 @@ def test_a_sample_that_the_query_does_not_ask_for_is_refused(barona_iela: Store)
     kept = KeptQuery(lambda code, other: Store.objects.filter(code=code), "a code", "another")
     with pytest.raises(ValueError, match="Each sample"):
         kept.first("A", "B")
+
+
+def test_it_is_asked_beside_another_statement(
+    barona_iela: Store, django_assert_num_queries: Callable[[int], AbstractContextManager[object]]
+) -> None:
+    kept = KeptQuery(lambda code: Store.objects.filter(code=code), "a code")
+    known, unknown = kept.asked_for(barona_iela.code), kept.asked_for("NOWHERE")
+    with django_assert_num_queries(2):
+        assert known.beside("SELECT %s::text AS id, NULL::int", ["A"]) == ("A", None)
+        assert unknown.beside("SELECT 1", []) == (1,)
+        assert known.answer() == barona_iela
+        assert unknown.answer() is None
+    Store.objects.filter(pk=barona_iela.pk).update(name="Elsewhere")
+    assert known.beside("SELECT 2", []) == (2,)
+    again = known.answer()
+    assert again is not None
+    assert again.name == "Elsewhere"
+    with pytest.raises(ValueError, match="has to have a row"):
+        known.beside("SELECT 1 WHERE false", [])
+
+
+def test_a_question_asks_by_itself_once(
+    barona_iela: Store, django_assert_num_queries: Callable[[int], AbstractContextManager[object]]
+) -> None:
+    question = KeptQuery(lambda code: Store.objects.filter(code=code), "a code").asked_for(barona_iela.code)
+    with django_assert_num_queries(1):
+        assert [question.answer(), question.answer()] == [barona_iela, barona_iela]

@@ -4,7 +4,7 @@ import pytest
 from django.utils.translation import override
 
 from loyaltycrm.lib.cells import BadCell, one_of
-from loyaltycrm.lib.kept_words import gettext, is_kept, kept, told
+from loyaltycrm.lib.kept_words import gettext, is_kept, kept, ngettext, told
 
 
 def test_a_sentence_is_kept_in_no_language() -> None:
@@ -24,6 +24,16 @@ def test_what_stands_in_it_is_kept_with_it() -> None:
     assert told(kept(bad.value.args[0])) == 'Is none of card, c"a%sh. Write one of them.'
     with override("lv"):
         assert told(kept(bad.value.args[0])) == str(bad.value)
+
+
+@pytest.mark.parametrize(("number", "english"), [(1, "1 day"), (2, "2 days"), (21, "21 days")])
+def test_a_number_has_the_form_of_the_readers_language(number: int, english: str) -> None:
+    """In Russian 21 has the form of 1."""
+    with override("lv"):
+        written = kept(ngettext("%(count)s day", "%(count)s days", number) % {"count": number})
+    assert told(written) == english
+    with override("ru"):
+        assert told(written) == {1: "1 день", 2: "2 дня", 21: "21 день"}[number]
 
 
 @pytest.mark.parametrize("text", ["", "Trūkst klienta", '{"words"', "{}", "100 %"])

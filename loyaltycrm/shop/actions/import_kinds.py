@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from customers.actions.importing import CustomerImport, ProductImport, lines, people, products, receipts
-from loyaltycrm.core.errors import Refused
+from customers.actions.importing import CustomerImport, ProductImport, lines, people, products
 from loyaltycrm.core.imports import ImportRun, Shape
 from loyaltycrm.core.models import User
 from loyaltycrm.core.permissions import Permission
-from rewards.actions.importing import OpeningImport, VisitFiles, VisitImport, openings, partners, redemptions
-from rewards.models import Partner
+from rewards.actions.importing import OpeningImport, VisitFiles, VisitImport, openings, partners, redemptions, visits
+from rewards.actions.partners import partner_named
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +29,9 @@ class ImportKind:
 
 
 def _visits(run: ImportRun, files: VisitFiles, by: User) -> None:
-    visits = VisitImport(run, files)
-    visits.adopt_calendar(by=by)
-    visits.take(by=by)
-
-
-def _partner(code: str) -> Partner:
-    partner = Partner.objects.filter(code=code).first()
-    if partner is None:
-        raise Refused(_("There is no partner with the code %(code)s.") % {"code": code})
-    return partner
+    brought = VisitImport(run, files)
+    brought.adopt_calendar(by=by)
+    brought.take(by=by)
 
 
 _KINDS: Final = (
@@ -55,7 +46,7 @@ _KINDS: Final = (
         "receipts",
         gettext_lazy("Receipts and refunds"),
         Permission.IMPORT,
-        lambda _of: receipts.shape(),
+        lambda _of: visits.shape(),
         lambda run, path, _of, by: _visits(run, VisitFiles(purchases=path), by),
     ),
     ImportKind(
@@ -90,8 +81,8 @@ _KINDS: Final = (
         "partner",
         gettext_lazy("Points earned and used at a partner"),
         Permission.IMPORT_POINTS,
-        lambda of: partners.shape(_partner(of)),
-        lambda run, path, of, by: partners.PartnerImport(run, path, _partner(of)).take(by=by),
+        lambda of: partners.shape(partner_named(of)),
+        lambda run, path, of, by: partners.PartnerImport(run, path, partner_named(of)).take(by=by),
     ),
 )
 KINDS: Final[dict[str, ImportKind]] = {kind.key: kind for kind in _KINDS}

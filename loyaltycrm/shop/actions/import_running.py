@@ -13,7 +13,6 @@ from typing import Any, Final, Self
 
 from django.db import DatabaseError, connection
 from django.utils import translation
-from django.utils.translation import gettext as _
 
 from loyaltycrm.core.actions import import_claims as claims
 from loyaltycrm.core.actions.import_files import on_disk
@@ -25,6 +24,7 @@ from loyaltycrm.core.imports.report import write_rejects
 from loyaltycrm.core.models import ImportJob, ImportState
 from loyaltycrm.core.permissions import allowed
 from loyaltycrm.lib.faults import crash_point
+from loyaltycrm.lib.kept_words import gettext as _
 from loyaltycrm.lib.rows import UnreadableFile
 from loyaltycrm.shop.actions.import_kinds import KINDS
 
@@ -122,7 +122,7 @@ def run_next_import() -> bool:
         claims.give_back(job=job, token=token)
         return False
     except (UnreadableFile, Refused) as problem:
-        claims.record_failed(job=job, token=token, problem=str(problem), brought=brought)
+        claims.record_failed(job=job, token=token, problem=problem.args[0], brought=brought)
     except _ClaimLost:
         logger.warning("Import %s is somebody else's by now.", job.pk)
     except Exception:

@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from django.utils.translation import gettext as _
-
 from customers.actions.importing import CustomerImport, ProductImport
 from loyaltycrm.core.imports import ImportRun
 from loyaltycrm.core.models import User
+from loyaltycrm.lib.kept_words import gettext as _
 from loyaltycrm.lib.rows import UnreadableFile
 from rewards.actions.importing import OpeningImport, VisitFiles, VisitImport
 

@@ -23,9 +23,10 @@ def wants_receipts(customer: Customer) -> bool:
     return said is not None and said.given
 
 
-def mail_receipt(*, visit: Visit, by: User | None) -> CustomerMail:
+def mail_receipt(*, visit: Visit, asked_at: datetime | None = None, by: User | None) -> CustomerMail:
     """Let the receipt of a visit go to its customer by email when the time to undo it is over; asked twice it is one.
 
+    `asked_at` is when it was asked for, where the visit is saved later (default: now).
     Raises `Refused` for a visit without a customer, one that was undone, and a customer that no mail can reach.
     """
     if visit.customer is None:
@@ -37,6 +38,7 @@ def mail_receipt(*, visit: Visit, by: User | None) -> CustomerMail:
         kind=MailKind.RECEIPT,
         reference=f"receipt:visit:{visit.pk}",
         leaves_at=undo_ends_at(visit),
+        asked_at=asked_at,
         visit=visit,
         by=by,
     )

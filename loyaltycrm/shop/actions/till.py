@@ -24,7 +24,7 @@ from loyaltycrm.core.actions.idempotency import answered, once
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import Store, User
 from loyaltycrm.lib.transactions import atomic_with_retry
-from loyaltycrm.shop.actions.receipt_mails import mail_receipt
+from loyaltycrm.shop.actions.receipt_mails import mail_receipt, wants_receipts
 from loyaltycrm.shop.queries.till import key_scope
 from rewards.actions.codes import NO_CODES, codes_for, sale_of, spread, use_codes
 from rewards.actions.earning import NO_DETAILS, Details, record_visit, refund_visit
@@ -60,6 +60,7 @@ def save_visit(
     item_cents: int | None = None,
     details: Details = NO_DETAILS,
     by_email: bool = False,
+    by_consent: bool = False,
     receipt_lines: Sequence[ReceiptLine] = (),
     points: int | None = None,
     used: Sequence[int] = (),
@@ -75,7 +76,9 @@ def save_visit(
     id, that were made just before and belong to it.
     `details` say what of it the programme may leave out, `receipt_lines` what was bought, at prices before the codes.
     `occurred_at` is when it was typed, where it could not be sent at once: its day counts. Default: now.
-    `by_email` lets the receipt go to the customer when the time to undo it is over, where an email can reach them.
+    `by_email` lets the receipt go to the customer when the time to undo it is over, where an email can reach them;
+    `by_consent` says that nobody asked for it here: the customer had said yes to receipts, and must not have said no
+    since.
     `key` is the form's one-time key: sent again, it has no second effect and gets the same answer, also without the
     note, which a browser does not keep. Without a receipt number the visit gets one made from the key. Raises
     `KeyReused` for a key used with other content, `Conflict` for a known receipt with other content, `Refused` for
@@ -91,6 +94,7 @@ def save_visit(
         "code": normalise_code(code),
         **({} if details == NO_DETAILS else {"details": repr(details)}),
         **({"by_email": True} if by_email else {}),
+        **({"by_consent": True} if by_consent else {}),
         **({} if item_cents is None else {"item_cents": item_cents}),
         **({"lines": repr(list(receipt_lines))} if receipt_lines else {}),
         **({"points": points} if points else {}),
@@ -141,8 +145,8 @@ def save_visit(
                     visit=outcome.visit,
                     by=by,
                 )
-        if by_email and customer is not None and may_be_mailed(customer):
-            mail_receipt(visit=outcome.visit, by=by)
+        if by_email and customer and may_be_mailed(customer) and (not by_consent or wants_receipts(customer)):
+            mail_receipt(visit=outcome.visit, asked_at=occurred_at, by=by)
         return {"visit": outcome.visit.pk, "is_new": outcome.is_new}
 
     answer = once(scope=key_scope(store), key=key, content=content, produce=produce)
@@ -254,9 +258,17 @@ def _refund_sent(visit: Visit, sent: Mapping[str, Sequence[str]]) -> dict[str, A
     return {"what": "refund", "visit": visit.pk, "sent": dict(sent)}
 
 
-def use_reward_now(*, customer: Customer, reward: Reward, store: Store, key: str, by: User) -> Used:
-    """Spend points on a reward and hand it over now. Sent again with the same `key` it has no second effect."""
-    return use_reward(customer=customer, reward=reward, store=store, reference=f"{key_scope(store)}:{key}", by=by)
+def use_reward_now(
+    *, customer: Customer, reward: Reward, store: Store, visit: Visit | None = None, key: str, by: User
+) -> Used:
+    """Spend points on a reward and hand it over now. Sent again with the same `key` it has no second effect.
+
+    `visit` is the one saved just before that it was used on. What comes as a code belongs to no visit: it can be used
+    on any. Raises `Refused` as `use_reward` does, and for a visit that was undone or is somebody else's.
+    """
+    on_visit = None if reward.benefit.is_collected else visit
+    reference = f"{key_scope(store)}:{key}"
+    return use_reward(customer=customer, reward=reward, store=store, reference=reference, visit=on_visit, by=by)
 
 
 @atomic_with_retry

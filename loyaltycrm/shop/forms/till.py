@@ -21,6 +21,8 @@ from loyaltycrm.lib.formats import MAX_AMOUNT_CENTS, amount_in_field
 from loyaltycrm.shop.forms.goods import BLANK_LINES, MOST_LINES, GoodsField, TypedLine
 
 CONSENT_WORDING = "till 2026-11"
+# The name of buttons that do something of their own beside the form of a visit; the value is their one-time key.
+BESIDE = "beside"
 
 
 class TickedField(forms.Field):
@@ -132,6 +134,7 @@ class MemberVisitForm(VisitForm):
     used = TickedField(label=_("Used on this visit"), required=False)
     code = LineField(label=_("Code"), max_length=40, required=False)
     by_email = forms.BooleanField(label=_("Receipt by email"), required=False)
+    by_consent = forms.BooleanField(widget=forms.HiddenInput, required=False)
     item_cents = AmountField(label=_("Price of the item"), required=False)
     paid_with_points = AmountField(label=_("Of it paid with points"), required=False)
     gift_cards = AmountField(label=_("Of it for gift cards"), required=False)

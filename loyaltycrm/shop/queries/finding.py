@@ -9,13 +9,13 @@ from datetime import date
 from django.db.models import Max
 
 from customers import search
-from customers.models import Customer, Visit
+from customers.models import Customer, Identifier, Visit
 from feedback.models import Ticket, TicketKind
 from rewards.models import TierStanding, Voucher
 from rewards.programme import Programme, load_programmes
 from rewards.queries import Balance, balances, tier_name
 
-MOST_MATCHES = search.MOST_MATCHES
+_SHOWN_OF_CARD = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,15 @@ class TierBadge:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One row of the answer: nothing in it that the customer on the other side of the screen may not see."""
+    """One row of the answer: nothing in it that the customer on the other side of the screen may not see.
+
+    `number` tells people of one name apart where no phone does: the end of their card, else the customer number.
+    """
 
     customer: Customer
     name: list[Part]
     phone: list[Part]
+    number: str
     tier: TierBadge
     points: int
     last_visit_on: date | None
@@ -49,12 +53,14 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The answer to a query. `opens` is the one customer whom the whole text names, `voucher` the code that it is."""
+    """The answer to a query. `opens` is the one customer whom the whole text names, `voucher` the code that it is;
+    `has_more` says that others match too, whom a longer text shows."""
 
     query: str
     matches: list[Match]
     opens: Customer | None = None
     voucher: Voucher | None = None
+    has_more: bool = False
 
     @property
     def looks_like_a_number(self) -> bool:
@@ -62,16 +68,17 @@ class Found:
         return any(sign.isdecimal() for sign in self.query)
 
 
-def whom(query: str, *, today: date) -> Found:
-    """Whom the text leads to, at most `MOST_MATCHES`; the number of queries does not grow with them."""
+def whom(query: str, *, today: date, but: Collection[int] = ()) -> Found:
+    """Whom the text leads to, at most `search.MOST_MATCHES` and nobody whose id is in `but`; the number of queries
+    does not grow with them."""
     query = search.cleaned(query)
     if not query:
         return Found(query, [])
     named = search.exact(query)
     voucher = None if named else voucher_of(query)
-    customers = [voucher.customer] if voucher else search.find(query, MOST_MATCHES)
+    matched = search.Matched([voucher.customer], has_more=False) if voucher else search.first(query, but=but)
     opens = voucher.customer if voucher else named[0] if len(named) == 1 else None
-    return Found(query, _rows(query, customers, today), opens, voucher)
+    return Found(query, _rows(query, matched.customers, today), opens, voucher, matched.has_more)
 
 
 def voucher_of(text: str) -> Voucher | None:
@@ -99,12 +106,14 @@ def _rows(query: str, customers: list[Customer], today: date) -> list[Match]:
     complaining = set(
         Ticket.objects.standing().filter(customer__in=ids, kind=TicketKind.COMPLAINT).values_list("customer", flat=True)
     )
+    numbers = _numbers([customer for customer in customers if not customer.phone])
     words = search.prefixes_of(query)
     return [
         Match(
             customer=customer,
             name=marked_name(customer.full_name, words),
             phone=marked_phone(customer.masked_phone, words),
+            number=numbers.get(customer.pk, ""),
             tier=badge(tiers.get(customer.pk, programme.tier_keys[0]), programme),
             points=balance.get(customer.pk, Balance()).available,
             last_visit_on=visited.get(customer.pk),
@@ -112,6 +121,15 @@ def _rows(query: str, customers: list[Customer], today: date) -> list[Match]:
         )
         for customer in customers
     ]
+
+
+def _numbers(customers: list[Customer]) -> dict[int, str]:
+    """By customer: the end of the newest card, else the customer number."""
+    if not customers:
+        return {}
+    cards = Identifier.objects.filter(customer__in=customers, kind=Identifier.Kind.CARD, is_active=True)
+    ends = {pk: f"•••• {card[-_SHOWN_OF_CARD:]}" for pk, card in cards.order_by("pk").values_list("customer", "value")}
+    return {customer.pk: customer.external_id for customer in customers} | ends
 
 
 def _last_visits(customer_ids: Collection[int]) -> dict[int, date]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
+
+from django.db.models import Count, Max
 
 from customers.models import Classification, Customer, Group, Visit
 from customers.queries import ContactCard, contact_card
@@ -24,10 +27,12 @@ class Side:
     vouchers: list[Voucher]
     open_tickets: int
     visits: int
+    last_visit_on: date | None
 
 
 def side_of(customer: Customer) -> Side:
     """The profile as it is in this transaction."""
+    came = Visit.objects.standing().filter(customer=customer).aggregate(visits=Count("pk"), last=Max("business_date"))
     return Side(
         customer=customer,
         balance=balance_of(customer),
@@ -36,5 +41,6 @@ def side_of(customer: Customer) -> Side:
         contact=contact_card(customer),
         vouchers=usable_vouchers(customer),
         open_tickets=Ticket.objects.standing().filter(customer=customer).count(),
-        visits=Visit.objects.standing().filter(customer=customer).count(),
+        visits=came["visits"],
+        last_visit_on=came["last"],
     )

@@ -27,7 +27,8 @@ NEWEST = 5
 
 @dataclass(frozen=True, slots=True)
 class ShownOffer:
-    """An offer of a customer in words: its name, until when, its status, and why they got it (blank: as everybody)."""
+    """An offer of a customer in words: its name, what it gives and until when, its status, and why they got it (blank:
+    as everybody)."""
 
     name: str
     until: str
@@ -51,11 +52,16 @@ class Gets:
 
 def offers_of(customer: Customer, *, is_whole: bool) -> list[ShownOffer]:
     """The customer's newest offers; why they got each in full only where `moved.is_all_seen`."""
-    newest = Delivery.objects.filter(customer=customer).select_related("run", "voucher").order_by("-id")[:NEWEST]
+    newest = Delivery.objects.filter(customer=customer).select_related("run__offer", "voucher").order_by("-id")[:NEWEST]
     rows = list(newest)
     why = why_of(rows, is_whole=is_whole)
     found = [
-        ShownOffer(pick(run.benefit_names), _("Sent by hand"), str(run.get_status_display()), run.note)
+        ShownOffer(
+            run.offer.name,
+            f"{pick(run.benefit_names)} · {_('Sent by hand')}",
+            str(run.get_status_display()),
+            run.note,
+        )
         for run in waiting_for(customer)
     ]
     for delivery in rows:
@@ -64,8 +70,8 @@ def offers_of(customer: Customer, *, is_whole: bool) -> list[ShownOffer]:
             status = str(delivery.voucher.get_status_display())
         else:
             status = str(delivery.get_reason_display() if delivery.reason else delivery.get_status_display())
-        name, until = pick(given_by(delivery).names), _("until %(day)s") % {"day": until}
-        found.append(ShownOffer(name, until, status, why.get(delivery.pk, "")))
+        gives = f"{pick(given_by(delivery).names)} · {_('until %(day)s') % {'day': until}}"
+        found.append(ShownOffer(delivery.run.offer.name, gives, status, why.get(delivery.pk, "")))
     return found
 
 

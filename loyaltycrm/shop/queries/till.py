@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.db.models import Case, F, Max, Q, Sum, Value, When
 from django.utils import timezone
 
-from customers.actions.mailing import may_be_mailed
+from customers.actions.mailing import may_be_mailed, why_it_stays
 from customers.actions.visits import receipt_key
 from customers.models import Classification, Customer, CustomerMail, Refund, UndoneRefund, Visit
 from customers.queries import till_note_of
@@ -112,7 +112,7 @@ class LatestHere:
 class Receipt:
     """A saved visit as an addition: points before, the addends, what undoing took, what else came since, points now.
 
-    `pending` of the points cannot be used before `opens_on`.
+    `pending` of the points cannot be used before `opens_on`. `mail_stays` is why the mail that waits will not leave.
     """
 
     visit: Visit
@@ -132,11 +132,17 @@ class Receipt:
     undone_refunds: list[UndoneRefund] = field(default_factory=list)
     replaced_by: Visit | None = None
     mail: CustomerMail | None = None
+    mail_stays: str = ""
     takes_email: bool = False
 
     @property
     def can_undo(self) -> bool:
         return self.visit.voided_at is None and timezone.now() <= self.undo_until
+
+    @property
+    def takes_uses(self) -> bool:
+        """Whether points used now can have been spent on it: just saved for a customer, and nothing given back yet."""
+        return self.visit.customer_id is not None and self.can_undo and not self.refunds
 
     @property
     def refundable_cents(self) -> int:
@@ -267,6 +273,7 @@ def receipt_of(visit: Visit) -> Receipt:
     since = _change_since(posting) - later if posting else 0
     undone = -points if visit.voided_at else 0
     before = now - since - points + pending
+    mail = CustomerMail.objects.filter(visit=visit).first()
     rewards = catalogue()
     lines = earned_by_rule(visit)
     return Receipt(
@@ -287,7 +294,8 @@ def receipt_of(visit: Visit) -> Receipt:
         opens_on=own.available_on if own else None,
         **given_back,
         replaced_by=_in_the_place_of(visit) if visit.voided_at else None,
-        mail=CustomerMail.objects.filter(visit=visit).first(),
+        mail=mail,
+        mail_stays=str(why_it_stays(mail).label) if mail else "",
         takes_email=visit.voided_at is None and may_be_mailed(visit.customer),
     )
 

@@ -101,6 +101,10 @@ _SOURCES = (
 """
     + timeline_owed.SOURCES
 )
+# A visit that earned is about points too: without it, what the other lines leave could not be followed.
+_EARNED = """what = 'visit' AND id IN (
+    SELECT p.visit_id FROM rewards_posting p
+    WHERE p.kind = 'earn' AND p.visit_id IS NOT NULL AND p.destination_id = ANY(%(accounts)s::bigint[]))"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +117,14 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """One page of the timeline, and how many entries each kind has in all."""
+    """One page of the timeline, how many entries each kind has, and how many there are: visits that earned are counted
+    among the visits and the points."""
 
     days: list[Day]
     counts: dict[str, int]
+    total: int
     page: int
     pages: int
-
-    @property
-    def total(self) -> int:
-        return sum(self.counts.values())
 
 
 def timeline(customer: Customer, *, user: User, kind: str = "", page: int = 1) -> Timeline:
@@ -144,14 +146,19 @@ def timeline(customer: Customer, *, user: User, kind: str = "", page: int = 1) -
         "actions": ACTIONS,
     }
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT kind, count(*) FROM ({_SOURCES}) entries GROUP BY 1", values)
-        found = dict(cursor.fetchall())
-        counts = {name: found.get(name, 0) for name in KINDS}
-        wanted = counts.get(kind, sum(counts.values())) if kind else sum(counts.values())
+        cursor.execute(
+            f"SELECT kind, count(*), count(*) FILTER (WHERE {_EARNED}) FROM ({_SOURCES}) entries GROUP BY 1", values
+        )
+        found = {name: (count, earned) for name, count, earned in cursor.fetchall()}
+        total = sum(count for count, _earned in found.values())
+        counts = {name: found.get(name, (0, 0))[0] for name in KINDS}
+        counts["points"] += sum(earned for _count, earned in found.values())
+        wanted = counts.get(kind, total) if kind else total
         pages = max(-(-wanted // PAGE_SIZE), 1)
         page = min(max(page, 1), pages)
         cursor.execute(
-            f"""SELECT what, id, at FROM ({_SOURCES}) entries WHERE %(kind)s::text IN ('', kind)
+            f"""SELECT what, id, at FROM ({_SOURCES}) entries
+                WHERE %(kind)s::text IN ('', kind) OR %(kind)s::text = 'points' AND {_EARNED}
                 ORDER BY at DESC, rank DESC, id DESC LIMIT %(size)s::int OFFSET %(skip)s::int""",
             {**values, "kind": kind, "size": PAGE_SIZE, "skip": (page - 1) * PAGE_SIZE},
         )
@@ -159,7 +166,7 @@ def timeline(customer: Customer, *, user: User, kind: str = "", page: int = 1) -
     entries = _read(places, customer, accounts, stores, may_correct=allowed(user, Permission.CORRECT_POINTS))
     by_day = groupby(entries, key=lambda entry: entry.at.astimezone(company.zone).date())
     days = [Day(day, list(some)) for day, some in by_day]
-    return Timeline(days, counts, page, pages)
+    return Timeline(days, counts, total, page, pages)
 
 
 def _read(

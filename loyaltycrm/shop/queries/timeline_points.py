@@ -69,18 +69,20 @@ def accounts_of(customer: Customer) -> Accounts:
 
 
 def moves_of(accounts: Accounts, posting_ids: list[int]) -> dict[int, Move]:
-    """What each posting did, in the order of posting. Between two of the accounts: to the own one, else to the
-    destination."""
+    """What each posting did, in the order of the timeline: one that came late stands where it belongs, and the newest
+    line leaves what is there now. Between two of the accounts: to the own one, else to the destination."""
     own = [pk for pk, number in accounts.items() if number is None]
     with connection.cursor() as cursor:
         cursor.execute(
             """SELECT id, account, change, left_over FROM (
                  SELECT m.id, m.account, m.change,
-                   sum(m.change) OVER (PARTITION BY m.account ORDER BY m.id)::bigint AS left_over
-                 FROM (SELECT id, destination_id, points FROM rewards_posting WHERE destination_id = ANY(%s::bigint[])
+                   sum(m.change) OVER (PARTITION BY m.account ORDER BY m.at, NOT m.is_visit, m.id)::bigint AS left_over
+                 FROM (SELECT id, occurred_at, kind = 'earn' AND visit_id IS NOT NULL, destination_id, points
+                       FROM rewards_posting WHERE destination_id = ANY(%s::bigint[])
                        UNION ALL
-                       SELECT id, source_id, -points FROM rewards_posting WHERE source_id = ANY(%s::bigint[])
-                 ) m(id, account, change)
+                       SELECT id, occurred_at, false, source_id, -points
+                       FROM rewards_posting WHERE source_id = ANY(%s::bigint[])
+                 ) m(id, at, is_visit, account, change)
                ) moves WHERE id = ANY(%s::bigint[]) ORDER BY account = ANY(%s::bigint[]), change""",
             [list(accounts), list(accounts), posting_ids, own],
         )

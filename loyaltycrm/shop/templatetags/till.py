@@ -4,8 +4,12 @@ from uuid import uuid4
 
 from django import template
 from django.template import Context
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from loyaltycrm.lib import formats
+from loyaltycrm.shop.forms.till import BESIDE
 
 register = template.Library()
 
@@ -27,3 +31,14 @@ def decimal_sign() -> str:
 def fresh_key() -> str:
     """A one-time key for a form that is never shown again with what was typed."""
     return str(uuid4())
+
+
+@register.simple_tag
+def beside_visit(to: str, *args: int) -> SafeString:
+    """What makes a button part of the form of a visit though it does something of its own, at the address `to`.
+
+    What is typed is sent with it, and stays. Its value is its own one-time key.
+    """
+    return format_html(
+        'type="submit" form="visit" formaction="{}" name="{}" value="{}"', reverse(to, args=args), BESIDE, fresh_key()
+    )

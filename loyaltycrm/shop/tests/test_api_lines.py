@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from customers.models import Customer, Product, VisitLine
-from loyaltycrm.shop.tests.tills import Till, books, code, sale
+from loyaltycrm.core.models import Store
+from loyaltycrm.shop.tests.tills import MakeTill, Till, books, code, sale
 from rewards.tests.rules import RATE, in_force, per_amount, rule, rules_of
 
 pytestmark = pytest.mark.django_db
@@ -75,6 +76,36 @@ def test_a_quantity_that_cannot_be_names_its_line(till: Till, nameless: Customer
 def test_a_visit_of_nobody_has_lines_too(till: Till) -> None:
     assert till.post("/visits", {"receipt": "R-1", "net_cents": 2_490, "lines": LINES}).status_code == 201
     assert len(kept()) == len(LINES)
+
+
+def test_a_receipt_is_fetched_with_its_goods_and_what_came_back(
+    till: Till, till_of: MakeTill, centrs: Store, nameless: Customer
+) -> None:
+    till.post("/visits", sale("R-1", lines=LINES, payment="card"))
+    here, there = {"of_receipt": "R-1", "net_cents": 400}, {"of_receipt": "R-1", "of_store": "BARONA", "net_cents": 90}
+    till.post("/visits/refund", here | {"receipt": "B-1", "lines": [{"line": 1, "quantity": "0.1", "net_cents": 400}]})
+    back = {"line": 2, "quantity": "0.050", "net_cents": 90}
+    assert till_of(centrs).post("/visits/refund", there | {"receipt": "C-1", "lines": [back]}).status_code == 201
+    found = till.get("/visits/find?receipt=r-1").json()
+    assert found["payment"] == "card"
+    assert found["refundable_cents"] == 2_490 - 400 - 90
+    assert [(one["receipt"], one["net_cents"]) for one in found["refunds"]] == [("B-1", 400), (None, 90)]
+    loaf, pastry = found["lines"]
+    assert loaf == {
+        "line": 1,
+        "product": "4001",
+        "name": "Rye loaf",
+        "quantity": "0.350",
+        "net_cents": 1_400,
+        "returned_quantity": "0.100",
+        "returned_cents": 400,
+    }
+    assert (pastry["line"], pastry["returned_quantity"], pastry["returned_cents"]) == (2, "0.050", 90)
+    till.post("/visits", sale("R-2"))
+    plain = till.get("/visits/find?receipt=R-2").json()
+    assert (plain["payment"], plain["lines"], plain["refunds"], plain["refundable_cents"]) == (None, [], [], 2_490)
+    till.post("/visits/void", {"receipt": "R-2", "reason": "Rung up twice"})
+    assert till.get("/visits/find?receipt=R-2").json()["refundable_cents"] == 0
 
 
 def test_goods_come_back_by_the_numbers_of_their_lines(till: Till, nameless: Customer) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import date
 
 import pytest
@@ -13,8 +14,9 @@ from ninja import NinjaAPI, Router
 from pytest_django import Settings
 
 from customers.models import Customer
-from loyaltycrm.core.api import keys
+from loyaltycrm.core.api import limits
 from loyaltycrm.core.api.effects import NEEDS_KEY
+from loyaltycrm.core.api.errors import ApiError
 from loyaltycrm.core.api.operations import Ending, watch_operations
 from loyaltycrm.core.models import Store
 from loyaltycrm.local.redis import Redis
@@ -80,7 +82,8 @@ def test_a_key_that_asks_too_often_waits_for_the_next_minute(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings.API_REQUESTS_PER_MINUTE = 3
-    monkeypatch.setattr(keys._Redis, "away_until", 0.0)
+    monkeypatch.setattr(limits, "_in_hand", limits.InHand())
+    monkeypatch.setattr(limits._Redis, "away_until", 0.0)
     with time_machine.travel("2026-07-14T11:32:48+00:00", tick=False) as clock:
         assert [till.get("/health").status_code for _time in range(3)] == [200] * 3
         before = books()
@@ -93,12 +96,39 @@ def test_a_key_that_asks_too_often_waits_for_the_next_minute(
         assert till.post("/visits", sale()).status_code == 201
 
 
+def test_requests_are_counted_in_bundles_and_never_beyond_the_limit(
+    till: Till, redis_server: Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.API_REQUESTS_PER_MINUTE = 205
+    monkeypatch.setattr(limits._Redis, "away_until", 0.0)
+    processes = [limits.InHand() for _process in range(3)]
+    asked: list[int] = []
+    counted = limits._counted
+
+    def counting(name: str, requests: int) -> int:
+        asked.append(requests)
+        return counted(name, requests)
+
+    monkeypatch.setattr(limits, "_counted", counting)
+    allowed = 0
+    with time_machine.travel("2026-07-14T11:32:48+00:00", tick=False):
+        for number in range(300):
+            monkeypatch.setattr(limits, "_in_hand", processes[number % 3])
+            with contextlib.suppress(ApiError):
+                limits.refuse_too_many(7)
+                allowed += 1
+                assert len(asked) <= allowed // 2 + 3
+    assert allowed == 205
+    assert set(asked) == {2}
+
+
 def test_a_till_does_not_notice_that_redis_is_away(
     till: Till, nameless: Customer, redis_server: Redis, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.API_REQUESTS_PER_MINUTE = 1
-    monkeypatch.setattr(keys._Redis, "away_until", 0.0)
-    monkeypatch.setattr(keys, "WITHOUT_REDIS_SECONDS", 3_600)
+    monkeypatch.setattr(limits, "_in_hand", limits.InHand())
+    monkeypatch.setattr(limits._Redis, "away_until", 0.0)
+    monkeypatch.setattr(limits, "WITHOUT_REDIS_SECONDS", 3_600)
     with time_machine.travel("2026-07-14T11:32:00+00:00", tick=False):
         redis_server.kill()
         for number in range(3):
@@ -106,7 +136,7 @@ def test_a_till_does_not_notice_that_redis_is_away(
         redis_server.start()
         # It is left alone for a while, so that no till waits for it, and then counts again.
         assert [till.get("/health").status_code for _time in range(2)] == [200, 200]
-        monkeypatch.setattr(keys._Redis, "away_until", 0.0)
+        monkeypatch.setattr(limits._Redis, "away_until", 0.0)
         assert [till.get("/health").status_code for _time in range(2)] == [200, 429]
 
 

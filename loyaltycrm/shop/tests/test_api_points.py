@@ -12,6 +12,7 @@ from loyaltycrm.shop.tests.tills import MakeTill, Till, books, code
 from rewards.benefits import FreeItem, PercentOff
 from rewards.models import Reward, Voucher
 from rewards.queries import balance_of
+from rewards.tests.rules import RATE, in_force, rules_of
 
 pytestmark = pytest.mark.django_db
 
@@ -29,6 +30,23 @@ def test_points_are_used_once_and_undone(till: Till, till_of: MakeTill, centrs: 
     assert till_of(centrs).post("/points/undo", undo).status_code == 404
     assert till.post("/points/undo", undo).json()["balance_after"] == had
     assert sum(one["remaining"] for one in till.get("/points/lots?customer=A-1001").json()["items"]) == had
+
+
+def test_the_balance_says_what_can_be_used_as_money_off(till: Till, anna: Customer, nameless: Customer) -> None:
+    # As shipped: 500 points are 5.00, in multiples of 500.
+    rate = {"step_points": 500, "step_cents": 500, "least_points": 500}
+    had = till.get("/points/balance?customer=A-1001").json()
+    assert had["money_off"] == rate | {"most_points": had["available"] // 500 * 500}
+    used = till.post("/points/redeem", {"customer": "A-1001", "points": had["money_off"]["most_points"]}).json()
+    assert used["value_cents"] == had["money_off"]["most_points"]
+    for number in ("A-1001", "A-1004"):
+        assert till.get(f"/points/balance?customer={number}").json()["money_off"] == rate | {"most_points": 0}
+
+
+def test_least_points_are_whole_steps_from_the_minimum(till: Till, nameless: Customer) -> None:
+    in_force(rules_of(RATE, redemption={"points": 200, "value_cents": 100, "minimum_points": 500}))
+    told = till.get("/points/balance?customer=A-1004").json()["money_off"]
+    assert told == {"step_points": 200, "step_cents": 100, "least_points": 600, "most_points": 0}
 
 
 def test_a_reward_for_a_later_visit_is_told_by_its_code(till: Till, anna: Customer) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from customers.models import Customer
+from loyaltycrm.core.api import limits
 from loyaltycrm.shop.tests.tills import Till, books, code, sale
 
 pytestmark = pytest.mark.django_db
@@ -32,6 +33,24 @@ def test_wrong_types_and_bounds_name_their_field(
     assert (answer.status_code, code(answer)) == (422, "invalid")
     assert [one["field"] for one in answer.json()["error"]["details"]] == [field]
     assert books() == before
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"net_cents": 24.9}, "net_cents: A whole number is needed, such as 2490."),
+        ({"net_cents": True}, "net_cents: A whole number is needed, such as 2490."),
+        ({"receipt": 7}, "receipt: A text in quotes is needed."),
+        ({"lines": {}}, "lines: A list in [ ] is needed."),
+        ({"payment": "shells"}, "payment: One of these is needed: 'cash', 'card', 'mobile', 'points' or ''."),
+        (
+            {"occurred_at": "2026-07-14T10:00:00"},
+            "occurred_at: A time with its distance from UTC is needed, such as 2026-07-14T10:00:00+03:00.",
+        ),
+    ],
+)
+def test_what_is_needed_instead_is_said(till: Till, nameless: Customer, change: dict[str, Any], said: str) -> None:
+    assert till.post("/visits", sale() | change).json()["error"]["message"] == said
 
 
 @pytest.mark.parametrize(
@@ -119,6 +138,7 @@ def test_every_refusal_has_the_one_shape(till: Till) -> None:
     host = till.client.get("/api/v1/health", headers={"Host": "evil.example"})
     assert (host.status_code, code(host)) == (400, "bad_request")
     assert code(till.get("/visits?customer=A-1&limit=1_0")) == "invalid"
+    assert "A whole number is needed" in till.get("/visits?customer=A-1&limit=1_0").json()["error"]["message"]
 
 
 def test_answers_are_not_kept_and_carry_the_security_headers(till: Till) -> None:
@@ -129,8 +149,11 @@ def test_answers_are_not_kept_and_carry_the_security_headers(till: Till) -> None
     assert "Set-Cookie" not in answer.headers
 
 
-def test_a_key_that_asks_too_often_waits(till: Till, redis_server: Any, settings: Any) -> None:
+def test_a_key_that_asks_too_often_waits(
+    till: Till, redis_server: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings.API_REQUESTS_PER_MINUTE = 3
+    monkeypatch.setattr(limits, "_in_hand", limits.InHand())
     statuses = [till.get("/health").status_code for _time in range(8)]
     assert 429 in statuses
     assert statuses[:3] == [200, 200, 200]

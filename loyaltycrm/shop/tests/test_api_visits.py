@@ -28,7 +28,37 @@ def test_a_visit_earns_what_its_preview_said(till: Till, nameless: Customer, bar
     visit = Visit.objects.get()
     assert (visit.store, visit.customer, visit.net_cents, visit.channel) == (barona_iela, nameless, 2_490, "api")
     assert AuditEvent.objects.get(action="record visit").data["api_key"] == ApiKey.objects.get().pk
-    assert till.get("/visits/find?receipt=r-1").json() == {k: v for k, v in saved.items() if k != "balance_after"}
+    found = till.get("/visits/find?receipt=r-1").json()
+    of_recording = ("balance_after", "points_differ")
+    kept = {name: value for name, value in saved.items() if name not in of_recording}
+    assert {name: value for name, value in found.items() if name in kept} == kept
+
+
+def test_each_addend_is_told_in_words(till: Till, nameless: Customer) -> None:
+    saturday = {"customer": "A-1004", "net_cents": 2_490, "occurred_at": "2026-07-11T10:00:00+03:00"}
+    told = till.post("/visits/preview", saturday, key=None).json()["addends"]
+    assert [(one["words"], one["points"]) for one in told] == [
+        ("€24.90, 1\N{NO-BREAK SPACE}point per €1", 24),
+        ("Double points at the weekend", 24),
+    ]
+    told = till.post("/visits/preview", saturday, key=None, **{"Accept-Language": "lv"}).json()["addends"]
+    assert told[0]["words"].startswith("24,90\N{NO-BREAK SPACE}€, ")
+
+
+def test_points_that_the_till_worked_out_are_only_compared(till: Till, nameless: Customer) -> None:
+    earned = till.post("/visits", sale("R-1")).json()
+    assert earned["points_differ"] is False
+    points = earned["points"]
+    for number, (shown, differ) in enumerate(((points, False), (points + 1, True), (0, True)), start=2):
+        before = balance_of(nameless).available
+        answer = till.post("/visits", sale(f"R-{number}", points_shown=shown)).json()
+        assert (answer["points"], answer["points_differ"]) == (points, differ)
+        assert balance_of(nameless).available == before + points
+    assert till.post("/visits", sale("R-3", points_shown=points + 1)).json()["points_differ"] is True
+    said = AuditEvent.objects.filter(action="points differ from those of the till").order_by("pk")
+    assert [(one.data["shown"], one.data["points"]) for one in said] == [(points + 1, points), (0, points)]
+    for wrong in (-1, 2.5, "24", True):
+        assert till.post("/visits", sale("R-9", points_shown=wrong)).status_code == 422
 
 
 def test_a_retry_gets_the_same_bytes_and_has_no_effect(till: Till, nameless: Customer) -> None:

@@ -88,6 +88,16 @@ def pair_of(first: str, second: str) -> DuplicatePair:
     return DuplicatePair.objects.get(first__external_id=first, second__external_id=second)
 
 
+def test_before_the_first_search_nobody_is_said_to_be_unlike(dace: User, signed_in: Callable[[User], Client]) -> None:
+    page = signed_in(dace).get("/customers/duplicates/").content.decode()
+    assert "Nobody has searched yet" in page
+    ask_for_search(by=dace)
+    run_waiting_search()
+    page = signed_in(dace).get("/customers/duplicates/").content.decode()
+    assert "Nobody has searched yet" not in page
+    assert "Nobody looks like somebody else here" in page
+
+
 def test_the_search_finds_one_person_twice_and_no_households(base: None) -> None:
     search = look()
     assert pairs() == FOUND

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
 from io import BytesIO
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
-from django.utils import translation
+from django.utils import timezone, translation
 from openpyxl import Workbook
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from loyaltycrm.core.actions.import_claims import renew_claim
 from loyaltycrm.core.actions.import_jobs import manner_of
-from loyaltycrm.core.models import AuditEvent, ImportJob, User
+from loyaltycrm.core.models import AuditEvent, ImportJob, ImportState, User
 from loyaltycrm.core.tests.importing import everything_stored
+from loyaltycrm.lib.kept_words import gettext, kept
 from loyaltycrm.shop.tests.imports import customers, ready_import, sent, some_imports
 
 pytestmark = pytest.mark.django_db
@@ -69,15 +72,15 @@ def test_sent_twice_by_a_double_click_it_is_there_once(dace: User, signed_in: Si
 def test_columns_that_are_missing_or_chosen_twice_are_told(dace: User, signed_in: SignIn) -> None:
     client = signed_in(dace)
     address = send(client, customers(1))
-    page = client.post(address, {"column_0": "customer_id", "column_1": "customer_id"}).content.decode()
-    assert "Customer number is chosen twice" in page
-    assert "Choose the columns that hold: Joined on" in page
+    page = client.post(address, {"column_0": "first_name", "column_1": "first_name"}).content.decode()
+    assert "First name is chosen twice" in page
+    assert "Choose the columns that hold: Customer number" in page
     assert ImportJob.objects.get().state == "uploaded"
 
 
 def test_what_could_not_be_guessed_and_is_needed_is_told_before_anything_is_sent(dace: User, signed_in: SignIn) -> None:
     client = signed_in(dace)
-    page = client.get(send(client, b"Nr;Name;Joined\nK1;Anna;2026-07-14\n")).content.decode()
+    page = client.get(send(client, b"Who;Name;Joined\nK1;Anna;2026-07-14\n")).content.decode()
     assert "Choose the columns that hold: Customer number" in page
     assert "error-summary" not in page
     assert "Choose the columns that hold" not in client.get(send(client, customers(1))).content.decode()
@@ -238,6 +241,45 @@ def test_a_reason_from_before_is_shown_as_it_was_written(dace: User, signed_in: 
     )
 
 
+@pytest.mark.parametrize(
+    ("language", "step", "problem", "note"),
+    [
+        (
+            "en",
+            "a.csv: rows read: 7 / 9",
+            "a.csv is empty. It needs a header row.",
+            "The company&#x27;s time zone is now Europe/Riga.",
+        ),
+        (
+            "ru",
+            "a.csv: прочитано строк: 7 / 9",
+            "Файл пуст: a.csv. Ему нужна строка заголовков.",
+            "Теперь часовой пояс компании: Europe/Riga.",
+        ),
+    ],
+)
+def test_how_far_it_is_and_why_not_is_read_in_the_readers_language(
+    dace: User, admin: User, signed_in: SignIn, language: str, step: str, problem: str, note: str
+) -> None:
+    job = ready_import(dace)
+    with translation.override("lv"):
+        job.state, job.claim_token = ImportState.CHECKING, uuid.uuid4()
+        job.lease_until = timezone.now() + timedelta(minutes=1)
+        job.problem = kept(gettext("%(file)s is empty. It needs a header row.") % {"file": "a.csv"})
+        zone = gettext("The company's time zone is now %(zone)s.") % {"zone": "Europe/Riga"}
+        job.checked["notes"] = [kept(zone), "Vecs teikums."]  # type: ignore[index]
+    job.language = "lv"
+    job.save()
+    with translation.override("lv"):
+        read = gettext("%(file)s: rows read") % {"file": "a.csv"}
+        renew_claim(job_id=job.pk, token=job.claim_token, step=read, done=7, of=9)
+    reader = signed_in(admin)
+    reader.cookies["language"] = language
+    page = reader.get(reverse("shop:import", args=[job.pk])).content.decode()
+    for words in (f"<span>{step}</span>", f"<p>{problem}</p>", f"<p>{note}</p>", '<p lang="lv">Vecs teikums.</p>'):
+        assert words in page
+
+
 def test_anothers_file_is_not_there(dace: User, admin: User, liga: User, signed_in: SignIn) -> None:
     job = ready_import(admin)
     clients = [(signed_in(dace), 404), (signed_in(liga), 403)]
@@ -278,6 +320,19 @@ def test_removing_leaves_the_account(dace: User, signed_in: SignIn) -> None:
     assert "Why rows are not taken" in page
     assert "Import the good rows" not in page
     assert client.get(f"{address}refused/").status_code == 404
+
+
+def test_a_file_removed_before_it_was_imported_is_told_so(dace: User, signed_in: SignIn) -> None:
+    client = signed_in(dace)
+    for job in (sent(dace, customers(1)), ready_import(dace)):
+        client.post(reverse("shop:import_remove", args=[job.pk]))
+        page = client.get(reverse("shop:import", args=[job.pk])).content.decode()
+        assert "Nothing of it was imported." in page
+        assert "rows are known" not in page
+        assert "would be taken</h2>" not in page
+    listed = client.get(reverse("shop:imports")).content.decode()
+    assert listed.count(">Removed</span>") == 2
+    assert "Columns to choose</span>" not in listed
 
 
 def test_the_list_costs_the_same_for_many(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import date
 from uuid import uuid4
 
 import pytest
 from django.test import Client
 
+from customers.actions.customers import create_customer, update_customer
 from customers.models import Customer, Merge
 from loyaltycrm.core.models import User
 from rewards.models import Posting
@@ -20,6 +22,33 @@ SignIn = Callable[[User], Client]
 
 def text_of(response: object) -> str:
     return response.content.decode()  # type: ignore[attr-defined, no-any-return]
+
+
+def test_what_tells_one_person_from_two_stands_side_by_side(
+    anna: Customer, janis: Customer, dace: User, signed_in: SignIn
+) -> None:
+    for customer, birthday in ((anna, date(1984, 3, 9)), (janis, date(1991, 12, 24))):
+        update_customer(customer=customer, birthday=birthday, by=None)
+    page = text_of(signed_in(dace).get(f"/customers/{anna.pk}/merge/{janis.pk}/"))
+    of_both = dict.fromkeys(("Birthday", "Last visit", "Customer since", "Language"))
+    for row in re.findall(r"<tr.*?</tr>", page):
+        told = re.sub(r"<[^>]+>", "|", row).strip("|").split("|")
+        if told[0] in of_both:
+            of_both[told[0]] = [text for text in told[1:] if text]
+    assert of_both["Birthday"] == ["9 March 1984", "24 December 1991", "9 March 1984"]
+    assert None not in of_both.values()
+
+
+def test_the_list_of_others_says_what_tells_them_apart_and_that_there_are_more(
+    anna: Customer, dace: User, signed_in: SignIn
+) -> None:
+    for number in range(21):
+        create_customer(first_name="Anna", last_name="Bērziņa", phone=f"+371200001{number:02d}", language="lv", by=None)
+    for page in (f"/customers/{anna.pk}/merge/", f"/customers/{anna.pk}/household/"):
+        told = text_of(signed_in(dace).get(page, {"q": "anna berzina"}))
+        assert told.count("•• ••• 01") == 20, page
+        assert "Others match too" in told
+        assert "Others match too" not in text_of(signed_in(dace).get(page, {"q": "anna 0119"}))
 
 
 def test_a_manager_merges_and_undoes_it(anna: Customer, janis: Customer, dace: User, signed_in: SignIn) -> None:

@@ -61,7 +61,13 @@ def test_the_survivor_is_told_what_the_other_earned_and_each_their_own_after_the
         ("Visit, €40.00", 40, 40, "as number M"),
     ]
     moved_in = [("Moved by a merge", 40, 50, "from number M"), ("Moved by a merge", 5, 55, "from number M")]
-    assert told(survivor, admin, "points") == [("Goodwill points", 5, 45, "as number M"), *moved_in]
+    own = ("Visit, €10.00", 10, 10, "")
+    assert told(survivor, admin, "points") == [
+        own,
+        ("Visit, €40.00", 40, 40, "as number M"),
+        ("Goodwill points", 5, 45, "as number M"),
+        *moved_in,
+    ]
     visit_here = ("Visit, Barona iela, receipt A0", 10, 10, "")
     assert lots(survivor, admin, ended=False) == [
         ("Goodwill · as number M", 5, 5, ""),
@@ -78,9 +84,10 @@ def test_the_survivor_is_told_what_the_other_earned_and_each_their_own_after_the
 
     assert told(survivor, admin, "visits") == [("Visit, €10.00", 10, 10, "")]
     moved_out = [("Moved by a merge", -40, 15, "to number M"), ("Moved by a merge", -5, 10, "to number M")]
-    assert told(survivor, admin, "points") == [*moved_in, *moved_out]
+    assert told(survivor, admin, "points") == [own, *moved_in, *moved_out]
     assert told(merged, admin, "visits") == [("Visit, €40.00", 40, 40, "")]
     assert told(merged, admin, "points") == [
+        ("Visit, €40.00", 40, 40, ""),
         ("Goodwill points", 5, 45, ""),
         ("Moved by a merge", -40, 5, "to number S"),
         ("Moved by a merge", -5, 0, "to number S"),
@@ -116,6 +123,7 @@ def test_a_merge_of_a_merge_names_the_number_it_first_was(barona_iela: Store, da
     newest = merge_customers(survivor=third, merged=second, reason="One person", by=dace)
     assert told(third, admin, "visits") == [("Visit, €10.00", 10, 10, "as number F")]
     assert told(third, admin, "points") == [
+        ("Visit, €10.00", 10, 10, "as number F"),
         ("Moved by a merge", 10, 10, "from number F · as number G"),
         ("Moved by a merge", 10, 10, "from number G"),
     ]

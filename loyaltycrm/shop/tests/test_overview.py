@@ -250,3 +250,37 @@ def test_points_owed_are_the_postings_added_up(shop: None, olga: Customer, namel
         merge_customers(survivor=olga, merged=nameless, reason="One person", by=dace)
     held = Account.objects.filter(customer__isnull=False).aggregate(points=Sum("book_balance"))["points"]
     assert figures.points_owed(last).points == before == held
+
+
+class TestBeforeTheFirstVisit:
+    def test_it_says_what_to_do_to_whoever_may_do_it(
+        self, admin: User, dace: User, signed_in: SignedIn, barona_iela: Store
+    ) -> None:
+        steps = {person.email: self.steps(signed_in(person)) for person in (admin, dace)}
+        assert list(steps[admin.email]) == [
+            "/settings/company/",
+            "/settings/stores/new/",
+            "/programme/",
+            "/imports/",
+            "/staff/",
+            "/till/",
+        ]
+        assert steps[admin.email].keys() - steps[dace.email].keys() == {"/staff/"}
+        assert steps[admin.email]["/settings/stores/new/"], "there is a store"
+        assert steps[admin.email]["/staff/"], "there is somebody else"
+        assert not steps[admin.email]["/till/"]
+
+    def test_it_is_gone_with_the_first_visit(
+        self, admin: User, nameless: Customer, barona_iela: Store, signed_in: SignedIn
+    ) -> None:
+        assert self.steps(signed_in(admin))
+        record_visit(customer=nameless, store=barona_iela, net_cents=100, by=None)
+        assert not self.steps(signed_in(admin))
+
+    @staticmethod
+    def steps(browser: Client) -> dict[str, bool]:
+        """Of each step where it leads, and whether it is told as done."""
+        page = browser.get("/overview/").content.decode()
+        panel = re.search(r'id="first-steps-heading".*?</section>', page, re.DOTALL)
+        rows = re.findall(r'<li>.*?<a href="([^"]+)">(.*?)</li>', panel[0], re.DOTALL) if panel else []
+        return {where: "Done" in rest for where, rest in rows}

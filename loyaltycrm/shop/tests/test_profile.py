@@ -52,6 +52,43 @@ def test_the_timeline_tells_what_each_entry_left(nameless: Customer, barona_iela
     ]
 
 
+def test_among_the_points_stands_all_that_changed_them(
+    nameless: Customer, barona_iela: Store, centrs: Store, dace: User
+) -> None:
+    now = timezone.now()
+    monday = now - timedelta(days=now.weekday() + 7)
+    for cents, store, days in ((200_00, barona_iela, 0), (90, barona_iela, 1), (50_00, centrs, 2)):
+        at = monday + timedelta(days=days)
+        record_visit(customer=nameless, store=store, net_cents=cents, occurred_at=at, by=None)
+    post_goodwill(customer=nameless, points=30, reference="goodwill:ticket:1", by=dace)
+    assert lines(nameless, dace, kind="points") == [
+        ("Goodwill points", 30, 280),
+        ("Visit at another store", 50, 250),
+        ("Visit, €200.00", 200, 200),
+    ]
+    shown = timeline(nameless, user=dace, kind="visits")
+    assert (shown.counts["visits"], shown.counts["points"]) == (3, 3)
+    assert shown.total == 3 + 1 + shown.counts["edits"], "a visit that earned is one entry"
+
+
+def test_what_came_late_leaves_what_was_there_on_its_day(nameless: Customer, barona_iela: Store, admin: User) -> None:
+    now = timezone.now()
+    monday = now - timedelta(days=now.weekday() + 7)
+
+    def bought(cents: int, days_later: int) -> None:
+        at = monday + timedelta(days=days_later)
+        record_visit(customer=nameless, store=barona_iela, net_cents=cents, occurred_at=at, by=admin)
+
+    bought(200_00, 0)
+    bought(50_00, 2)
+    bought(12_00, 1)
+    assert lines(nameless, admin) == [
+        ("Visit, €50.00", 50, 262),
+        ("Visit, €12.00", 12, 212),
+        ("Visit, €200.00", 200, 200),
+    ]
+
+
 def test_a_visit_undone_shows_both_ways(nameless: Customer, barona_iela: Store, admin: User) -> None:
     saved = record_visit(customer=nameless, store=barona_iela, net_cents=50_00, by=admin)
     undo_visit(visit=saved.visit, by=admin)

@@ -139,7 +139,7 @@ def test_an_offer_sent_by_hand_is_seen_before_it_leaves(anna: Customer, dace: Us
     open_shop()
     send_to_one(offer=active_offer(), customer=anna, by=dace)
     shown = offers_of(anna, is_whole=True)
-    assert [(one.name, one.until, one.status) for one in shown] == [("€3 off", "Sent by hand", "Planned")]
+    assert [(one.name, one.until, one.status) for one in shown] == [("Thanks", "€3 off · Sent by hand", "Planned")]
     assert "Offer sent by hand" in signed_in(dace).get(f"/customers/{anna.pk}/?show=edits").content.decode()
 
 

@@ -12,7 +12,7 @@ from django.test import Client
 from django.utils import timezone
 
 from customers.actions import mailing
-from customers.actions.consent import suppress_address
+from customers.actions.consent import record_consent, suppress_address
 from customers.actions.customers import update_customer
 from customers.actions.mailing import LATEST, Sent, send_due_mails, stop_all_mails, stop_mail, sweep
 from customers.models import (
@@ -34,42 +34,13 @@ from loyaltycrm.local.mailserver import MailServer
 from loyaltycrm.shop.actions.merging import merge_customers
 from loyaltycrm.shop.actions.receipt_mails import mail_receipt
 from loyaltycrm.shop.tasks import send_mails
-from loyaltycrm.shop.tests.conftest import save, text_of
+from loyaltycrm.shop.tests.receipt_mails import asked, bought, minutes_pass, only
 from loyaltycrm.testing import agree
 from rewards.actions.earning import record_visit, refund_visit, undo_visit
 from rewards.actions.receipts import move_visit
 from rewards.models import KnownDatabase
 
 pytestmark = pytest.mark.django_db
-
-
-def bought(customer: Customer | None, store: Store, cents: int = 2_490) -> Visit:
-    """On a Tuesday, without double points, and saved just now."""
-    now = timezone.now()
-    tuesday = now - timedelta(days=(store.business_date(now).weekday() - 1) % 7)
-    return record_visit(
-        customer=customer, store=store, net_cents=cents, receipt_id="R 77", occurred_at=tuesday, by=None
-    ).visit
-
-
-def asked(customer: Customer, store: Store) -> CustomerMail:
-    return mail_receipt(visit=bought(customer, store), by=None)
-
-
-def minutes_pass(minutes: int) -> None:
-    """All that was saved and asked for lies so many minutes further back."""
-    ago = timedelta(minutes=minutes)
-    for visit in Visit.objects.all():
-        Visit.objects.filter(pk=visit.pk).update(recorded_at=visit.recorded_at - ago)
-    for mail in CustomerMail.objects.all():
-        lease = mail.lease_until and mail.lease_until - ago
-        CustomerMail.objects.filter(pk=mail.pk).update(
-            asked_at=mail.asked_at - ago, next_at=mail.next_at - ago, lease_until=lease
-        )
-
-
-def only() -> CustomerMail:
-    return CustomerMail.objects.get()
 
 
 def test_it_leaves_when_the_time_to_undo_is_over_and_once(
@@ -233,6 +204,52 @@ def test_stopped_and_asked_for_again_after_a_merge_it_goes_to_who_is_left(
     assert [received.recipients for received in mailbox.received] == [("janis@example.com",)]
 
 
+def test_what_was_left_out_is_asked_for_again_and_goes_to_the_address_of_now(
+    olga: Customer, barona_iela: Store, liga: User, mailbox: MailServer
+) -> None:
+    mail = asked(olga, barona_iela)
+    update_customer(customer=olga, by=liga, email="olga.p@example.com")
+    minutes_pass(16)
+    assert send_due_mails().left_out == 1
+    again = mail_receipt(visit=visit_of(mail), by=liga)
+    assert (again.pk, again.status, again.reason) == (mail.pk, MailStatus.PENDING, MailReason.NONE)
+    assert send_due_mails().sent == 1
+    assert mail_receipt(visit=visit_of(mail), by=liga).status == MailStatus.SENT
+    assert send_due_mails() == Sent()
+    assert [received.recipients for received in mailbox.received] == [("olga.p@example.com",)]
+
+
+def test_what_was_refused_is_asked_for_again_and_what_may_have_arrived_is_not(
+    olga: Customer, barona_iela: Store, liga: User, mailbox: MailServer
+) -> None:
+    mail = asked(olga, barona_iela)
+    minutes_pass(16)
+    mailbox.refuse("DATA", "554 no")
+    assert send_due_mails().failed == 1
+    assert mail_receipt(visit=visit_of(mail), by=liga).status == MailStatus.PENDING
+    mailbox.behave()
+    mailbox.cut("after data")
+    assert send_due_mails().unknown == 1
+    assert mail_receipt(visit=visit_of(mail), by=liga).status == MailStatus.UNKNOWN
+
+
+def test_a_no_on_paper_entered_later_stops_it_and_one_known_before_does_not(
+    olga: Customer, barona_iela: Store, mailbox: MailServer
+) -> None:
+    """Whoever asks at the till after having said no has asked for this one receipt."""
+    said = {"purpose": Purpose.RECEIPTS, "channel": Channel.EMAIL, "given": False, "source": "profile", "by": None}
+    yesterday = timezone.now() - timedelta(days=1)
+    with time_machine.travel(yesterday):
+        record_consent(customer=olga, **said)  # type: ignore[arg-type]
+    mail = asked(olga, barona_iela)
+    minutes_pass(16)
+    assert send_due_mails().sent == 1
+    CustomerMail.objects.filter(pk=mail.pk).update(status=MailStatus.PENDING, sent_at=None)
+    record_consent(customer=olga, occurred_at=yesterday + timedelta(hours=1), **said)  # type: ignore[arg-type]
+    assert send_due_mails().left_out == 1
+    assert only().reason == MailReason.STOPPED
+
+
 def test_none_without_a_customer_an_address_or_a_standing_visit(
     nameless: Customer, olga: Customer, barona_iela: Store, agenskalns: Store, liga: User
 ) -> None:
@@ -305,73 +322,6 @@ def test_a_lease_that_ends_too_soon_is_not_handed_over(
     send_due_mails()
     assert mailbox.received == []
     assert only().status == MailStatus.PENDING
-
-
-@pytest.mark.usefixtures("tuesday")
-def test_the_till_says_where_it_goes_and_when_and_can_stop_it(
-    at_barona: Client, olga: Customer, barona_iela: Store
-) -> None:
-    agree(olga, Purpose.RECEIPTS, given=True)
-    page = at_barona.get(f"/till/customers/{olga.pk}/").content.decode()
-    assert 'name="by_email"' in page
-    assert "checked" in page.split('name="by_email"')[1].split(">")[0]
-    saved = save(at_barona, olga, "24.90", by_email="on")
-    receipt = text_of(at_barona.get(saved["Location"]))
-    assert "The receipt goes to o•••@… at 14:47." in receipt
-    assert "olga@example.com" not in receipt
-    visit = Visit.objects.get()
-    assert "Send by email" in text_of(at_barona.post(f"/till/visits/{visit.pk}/mail/stop/", follow=True))
-    assert only().status == MailStatus.CANCELLED
-    assert "goes to o•••@… at 14:47" in text_of(at_barona.post(f"/till/visits/{visit.pk}/mail/", follow=True))
-    shown = text_of(at_barona.post(f"/till/visits/{visit.pk}/undo/", follow=True))
-    assert "No receipt goes out by email." in shown
-
-
-@pytest.mark.usefixtures("tuesday")
-def test_nothing_is_offered_where_no_mail_arrives(
-    at_barona: Client, olga: Customer, nameless: Customer, barona_iela: Store
-) -> None:
-    suppress_address(email=olga.email, reason=SuppressedAddress.Reason.BOUNCE)
-    for customer in (olga, nameless):
-        assert b"by_email" not in at_barona.get(f"/till/customers/{customer.pk}/").content
-        saved = save(at_barona, customer, "1.00", by_email="on")
-        assert b"by email" not in at_barona.get(saved["Location"]).content
-    assert not CustomerMail.objects.exists()
-
-
-@pytest.mark.usefixtures("tuesday")
-def test_one_form_sent_twice_asks_for_one_mail(at_barona: Client, olga: Customer) -> None:
-    for _time in range(2):
-        save(at_barona, olga, "24.90", by_email="on", key="8f14e45f-ceea-467f-a8f2-000000000001")
-    assert CustomerMail.objects.count() == 1
-
-
-@pytest.mark.usefixtures("tuesday")
-def test_another_store_stops_and_sends_nothing(
-    signed_in: Callable[[User], Client], martins: User, olga: Customer, barona_iela: Store
-) -> None:
-    mail = asked(olga, barona_iela)
-    elsewhere = signed_in(martins)
-    for what in ("mail", "mail/stop"):
-        assert elsewhere.post(f"/till/visits/{mail.visit_id}/{what}/").status_code == 404
-    assert only().status == MailStatus.PENDING
-
-
-def test_a_customer_who_joins_may_say_yes_to_receipts(at_barona: Client) -> None:
-    with time_machine.travel("2026-07-14T11:32:00+00:00"):
-        at_barona.post(
-            "/till/new/save/",
-            {
-                "first_name": "Zane",
-                "email": "zane@example.com",
-                "language": "lv",
-                "receipts_by_email": "on",
-                "idempotency_key": "8f14e45f-ceea-467f-a8f2-000000000002",
-            },
-        )
-    zane = Customer.objects.get(first_name="Zane")
-    said = {purpose: event.given for (purpose, _channel), event in newest_consent(zane).items()}
-    assert said == {"receipts": True}
 
 
 def test_a_restored_backup_sends_no_receipt_that_waited_in_it(

@@ -293,7 +293,10 @@ def test_it_fits_every_screen_and_axe_finds_nothing(
     shop: Customer, open_till: OpenTill, axe: Callable[[Page], list[str]]
 ) -> None:
     for width, height in ((1366, 768), (1024, 768)):
-        save_is_seen_without_scrolling(shop, open_till(viewport={"width": width, "height": height}), height)
+        for language, _name in settings.LANGUAGES:
+            page = open_till(viewport={"width": width, "height": height})
+            page.context.add_cookies([{"name": settings.LANGUAGE_COOKIE_NAME, "value": language, "url": page.url}])
+            save_is_seen_without_scrolling(shop, page, height)
     for look in ("light", "dark"):
         page = open_till(viewport={"width": 320, "height": 640}, color_scheme=look)
 

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from customers import search
 from customers.actions.customers import create_customer
 from customers.models import Customer
 from feedback.actions.tickets import open_ticket
@@ -119,6 +120,34 @@ def test_the_number_of_queries_does_not_grow_with_the_matches(at_barona: Client,
     assert queries(6) == with_one
 
 
+def of_one_name(people: int) -> list[Customer]:
+    return [create_customer(first_name="Santa", last_name="Zvirbule", language="lv", by=None) for _one in range(people)]
+
+
+def test_that_others_match_too_is_said(at_barona: Client) -> None:
+    of_one_name(6)
+    assert 'data-status="6 customers found"' in " ".join(at_barona.get("/till/find/?q=zvirb").content.decode().split())
+    of_one_name(1)
+    answer = at_barona.get("/till/find/?q=zvirb").content.decode()
+    assert answer.count('class="match-points"') == 6
+    assert "More than 6 customers found" in answer
+    assert "Others match too: type more, or the last digits of the phone" in text_of(at_barona.get("/till/?q=zvirb"))
+
+
+def test_people_of_one_name_without_a_phone_are_told_apart_by_card_or_number(at_barona: Client) -> None:
+    create_customer(first_name="Santa", last_name="Zvirbule", card="0042 7731", language="lv", by=None)
+    create_customer(first_name="Santa", last_name="Zvirbule", external_id="Z-17", language="lv", by=None)
+    create_customer(
+        first_name="Santa", last_name="Zvirbule", phone="+37120000055", card="0042 9999", language="lv", by=None
+    )
+    page = text_of(at_barona.get("/till/?q=zvirbule"))
+    assert "•••• 7731" in page
+    assert "Z-17" in page
+    assert "•• ••• 0055" in page
+    assert "0042" not in page
+    assert "9999" not in page
+
+
 def test_hostile_texts_find_nobody_and_break_nothing(at_barona: Client, anna: Customer) -> None:
     for text in ("\u2028\u0085", "'; drop table", "%" * 90, "_" * 400, "𝟙𝟚𝟛𝟜𝟝𝟞", "١٢٣٤٥٦٧", "🍞", "\\", "a" * 5_000):
         assert at_barona.get("/till/", {"q": text}).status_code == 200
@@ -218,3 +247,14 @@ def test_the_till_is_for_people_who_are_logged_in(client: Client, anna: Customer
 def test_every_role_may_serve(liga: User, dace: User, admin: User, signed_in: SignedIn, barona_iela: Store) -> None:
     for person in (liga, dace, admin):
         assert signed_in(person).get("/till/here/").status_code == 204, Role(person.role)
+
+
+def test_where_only_the_first_of_very_many_were_looked_at_the_page_says_so(
+    at_barona: Client, anna: Customer, janis: Customer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "MOST_LOOKED_AT", 0)
+    page = text_of(at_barona.get("/till/find/?q=a+b"))
+    assert "Very many begin like this: type more, or the last digits of the phone" in page
+    assert "Nobody has this name" not in page
+    monkeypatch.undo()
+    assert "•• ••• 4821" in text_of(at_barona.get("/till/find/?q=a+b"))

@@ -273,6 +273,10 @@ def test_money_is_given_back_in_parts_and_the_points_go_with_it(
     assert "Enter an amount of at least 0.01" in refund(at_barona, visit, "0")
     assert books() == written
     assert 'value="74.50"' in at_barona.get(f"/till/visits/{visit.pk}/refund/").content.decode()
+    for typed, is_too_much in (("74.50", False), ("74.51", True)):
+        previewed = text_of(at_barona.get(f"/till/visits/{visit.pk}/refund/", {"amount": typed}))
+        assert ("More than is left. Enter at most: €74.50" in previewed) is is_too_much
+        assert (f"To be given back: €{typed}" in previewed) is not is_too_much
     refund(at_barona, visit, "74.50", receipt="F-2")
     assert balance_of(olga).available == 0
     assert "All of it was given back." in text_of(at_barona.get(f"/till/visits/{visit.pk}/refund/"))

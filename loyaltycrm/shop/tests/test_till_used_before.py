@@ -1,4 +1,4 @@
-"""A reward used while a visit is typed belongs to the visit saved next, unless the box for it is unticked."""
+"""A reward used beside a visit, before it is saved or on its receipt, belongs to it unless its box is unticked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from customers.models import Customer, Visit
 from loyaltycrm.core.models import Store, User
 from loyaltycrm.shop.tests.conftest import save, text_of
 from loyaltycrm.shop.tests.tills import Till, books, code, sale
-from rewards.actions.earning import refund_visit
+from rewards.actions.earning import record_visit, refund_visit
 from rewards.actions.goodwill import post_goodwill
 from rewards.benefits import PercentOff
 from rewards.ledger.audit import audit
@@ -38,7 +38,7 @@ def holder(nameless: Customer) -> Customer:
 
 def press_use(client: Client, customer: Customer, reward: Reward, *, key: str = "", **typed: object) -> str:
     """Press Use beside the form of a visit; the page that comes back."""
-    values = {"idempotency_key": KEY, "use_key": key or str(uuid4()), **typed}
+    values = {"idempotency_key": KEY, "beside": key or str(uuid4()), **typed}
     return client.post(f"/till/customers/{customer.pk}/rewards/{reward.pk}/use/", values).content.decode()
 
 
@@ -171,6 +171,97 @@ class TestTill:
     def test_its_address_leads_to_the_customer(self, at_barona: Client, holder: Customer, coffee: Reward) -> None:
         answer = at_barona.get(f"/till/customers/{holder.pk}/rewards/{coffee.pk}/use/")
         assert (answer.status_code, answer["Location"]) == (302, f"/till/customers/{holder.pk}/")
+
+
+def use_on_receipt(client: Client, visit: Visit, reward: Reward, /, *, key: str = "", **more: object) -> str:
+    """Press Use now on a receipt, with what its form sends; the page that comes back."""
+    page = client.get(f"/till/visits/{visit.pk}/").content.decode()
+    ticked = re.findall(r'name="visit" value="(\d+)"[^>]* checked', page)
+    values = {"idempotency_key": key or str(uuid4()), "next": f"/till/visits/{visit.pk}/", "visit": ticked, **more}
+    return text_of(client.post(f"/till/customers/{visit.customer_id}/rewards/{reward.pk}/use/", values, follow=True))
+
+
+@database
+@pytest.mark.usefixtures("tuesday")
+class TestReceipt:
+    @pytest.fixture
+    def visit(self, at_barona: Client, nameless: Customer) -> Visit:
+        """200.00 paid, so 200 points by a customer who had none."""
+        save(at_barona, nameless, "200.00")
+        return Visit.objects.get()
+
+    def test_it_belongs_to_the_visit_and_returns_with_a_refund(
+        self, at_barona: Client, visit: Visit, coffee: Reward
+    ) -> None:
+        """120 points on 200.00: 50.00 given back, a quarter, returns 30 and takes the 50 points of the money."""
+        page = use_on_receipt(at_barona, visit, coffee, key=KEY)
+        assert "Used on this visit Free coffee −120 points Undo" in page
+        assert use_on_receipt(at_barona, visit, coffee, key=KEY, visit=visit.pk)
+        assert visit.customer is not None
+        assert [use.visit for use in Redemption.objects.all()] == [visit]
+        assert balance_of(visit.customer).available == 200 - 120
+        refund_visit(visit=visit, net_cents=50_00, receipt_id="B", by=None)
+        assert balance_of(visit.customer).available == 200 - 120 + 30 - 50
+        assert not list(audit())
+
+    def test_undoing_the_visit_undoes_it_and_nothing_is_owed(
+        self, at_barona: Client, visit: Visit, coffee: Reward
+    ) -> None:
+        use_on_receipt(at_barona, visit, coffee)
+        at_barona.post(f"/till/visits/{visit.pk}/undo/")
+        assert Redemption.objects.get().undone_at is not None
+        assert visit.customer is not None
+        assert (balance_of(visit.customer).available, balance_of(visit.customer).arrears) == (0, 0)
+        assert not list(audit())
+
+    def test_unticked_it_belongs_to_no_visit(self, at_barona: Client, visit: Visit, coffee: Reward) -> None:
+        use_on_receipt(at_barona, visit, coffee, visit=[])
+        assert [use.visit for use in Redemption.objects.all()] == [None]
+
+    def test_a_bought_code_has_no_box_and_belongs_to_none(self, at_barona: Client, visit: Visit) -> None:
+        half = Reward.objects.create(
+            key="half", names={"en": "Half"}, points_cost=10, benefit=PercentOff(basis_points=5_000)
+        )
+        page = at_barona.get(f"/till/visits/{visit.pk}/").content.decode()
+        assert "Can be used now: Half" in page
+        assert 'name="visit"' not in page
+        use_on_receipt(at_barona, visit, half, visit=visit.pk)
+        assert [use.visit for use in Redemption.objects.all()] == [None]
+
+    @pytest.mark.parametrize("given_back", [False, True], ids=["later", "given back"])
+    def test_a_receipt_of_long_ago_or_with_a_refund_has_no_box(
+        self, at_barona: Client, visit: Visit, coffee: Reward, tuesday: time_machine.Traveller, given_back: bool
+    ) -> None:
+        if given_back:
+            refund_visit(visit=visit, net_cents=10_00, receipt_id="B", by=None)
+        else:
+            tuesday.shift(timedelta(minutes=14))
+            assert 'name="visit"' in at_barona.get(f"/till/visits/{visit.pk}/").content.decode()
+            tuesday.shift(timedelta(minutes=1, seconds=1))
+        page = at_barona.get(f"/till/visits/{visit.pk}/").content.decode()
+        assert "Can be used now: Free coffee" in page
+        assert 'name="visit"' not in page
+
+    def test_a_visit_undone_meanwhile_is_told_and_nothing_is_used(
+        self, at_barona: Client, visit: Visit, coffee: Reward, barona_iela: Store
+    ) -> None:
+        record_visit(customer=visit.customer, store=barona_iela, net_cents=200_00, by=None)
+        at_barona.post(f"/till/visits/{visit.pk}/undo/")
+        assert "This visit was undone." in use_on_receipt(at_barona, visit, coffee, visit=visit.pk)
+        assert not Redemption.objects.exists()
+
+    @pytest.mark.parametrize("named", ["0", "-1", "x", "9" * 18, "9" * 5_000])
+    def test_no_other_visit_can_be_named(
+        self, at_barona: Client, visit: Visit, olga: Customer, coffee: Reward, agenskalns: Store, named: str
+    ) -> None:
+        elsewhere = record_visit(customer=visit.customer, store=agenskalns, net_cents=10_00, by=None).visit
+        theirs = record_visit(customer=olga, store=visit.store, net_cents=10_00, by=None).visit
+        for number in (named, elsewhere.pk):
+            values = {"idempotency_key": str(uuid4()), "visit": number}
+            address = f"/till/customers/{visit.customer_id}/rewards/{coffee.pk}/use/"
+            assert at_barona.post(address, values).status_code == 404
+        assert "This visit belongs to another customer." in use_on_receipt(at_barona, visit, coffee, visit=theirs.pk)
+        assert not Redemption.objects.exists()
 
 
 @database

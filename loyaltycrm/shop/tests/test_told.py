@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import time_machine
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from customers.actions.customers import create_customer
@@ -27,6 +27,8 @@ from loyaltycrm.shop.actions.merging import merge_customers, undo_merge
 from loyaltycrm.shop.actions.night import run_night
 from rewards.actions.catalogue import RewardContent, add_reward
 from rewards.actions.earning import record_visit, refund_visit, undo_visit
+from rewards.actions.joining_uses import join_uses
+from rewards.actions.money_off import use_as_money
 from rewards.actions.redeeming import use_code, use_reward
 from rewards.actions.sending import send_batch
 from rewards.actions.sweeping import sweep
@@ -183,6 +185,23 @@ def test_a_reward_got_for_points_and_given_back(nameless: Customer, barona_iela:
     assert events["points.changed"]["balance"] == 600
 
 
+@pytest.mark.usefixtures("listening", "tuesday")
+def test_uses_that_become_part_of_a_visit(nameless: Customer, barona_iela: Store) -> None:
+    record_visit(customer=nameless, store=barona_iela, net_cents=1_000_00, by=None)
+    reward = use_reward(customer=nameless, reward=coffee(), store=barona_iela, reference="k", by=None).redemption
+    money = use_as_money(customer=nameless, points=500, store=barona_iela, reference="m", by=None).redemption
+    before = [data for kind, data in told() if kind == "voucher.used"]
+    with transaction.atomic():
+        visit = record_visit(customer=nameless, store=barona_iela, net_cents=20_00, by=None).visit
+        join_uses([reward.pk, money.pk], visit=visit, by=None)
+    now = told()
+    assert [kind for kind, _data in now] == ["visit.recorded", "points.changed", "voucher.joined", "voucher.joined"]
+    assert [data for _kind, data in now[2:]] == [data | {"visit": visit.pk} for data in before]
+    undo_visit(visit=visit, by=None)
+    returned = [data["use"] for kind, data in told() if kind == "voucher.returned"]
+    assert sorted(returned) == [reward.pk, money.pk]
+
+
 @pytest.mark.usefixtures("listening")
 def test_an_offer_its_code_and_its_end(mailbox: MailServer, barona_iela: Store) -> None:
     open_shop()
@@ -277,9 +296,8 @@ def test_every_kind_is_told_by_some_deed() -> None:
     """The stories above name them all; a new kind needs one."""
     told_above = {
         "visit.recorded", "visit.refunded", "visit.refund_undone", "visit.undone", "points.changed", "tier.changed",
-        "voucher.issued",
-        "voucher.used", "voucher.returned", "offer.sent", "offer.finished", "ticket.opened", "ticket.solved",
-        "ticket.reopened", "customer.merged", "customer.unmerged", "customer.erased",
+        "voucher.issued", "voucher.used", "voucher.joined", "voucher.returned", "offer.sent", "offer.finished",
+        "ticket.opened", "ticket.solved", "ticket.reopened", "customer.merged", "customer.unmerged", "customer.erased",
     }  # fmt: skip
     assert set(KINDS) == told_above
 

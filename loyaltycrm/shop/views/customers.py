@@ -30,7 +30,7 @@ from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.forms import FilterForm
 from loyaltycrm.core.models import Store
 from loyaltycrm.core.permissions import Permission, permission
-from loyaltycrm.core.tables import NUMBER, bounded_count, pages_hold, show_page
+from loyaltycrm.core.tables import NOWRAP, NUMBER, bounded_count, pages_hold, show_page
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.exports import AsIs, csv_response
 from loyaltycrm.shop.queries.customers import (
@@ -117,8 +117,10 @@ class CustomerTable(tables.Table):
     score = tables.Column(accessor="pk", verbose_name=_("Attachment score"), attrs=NUMBER)
     tier = tables.Column(accessor="pk", verbose_name=_("Tier"), orderable=False)
     points = tables.Column(accessor="pk", verbose_name=_("Points"), orderable=False, attrs=NUMBER)
-    last_visit = tables.Column(accessor="pk", verbose_name=_("Last visit"))
-    since = tables.Column(accessor="joined_on", verbose_name=_("Customer since"), order_by=("joined_on", "pk"))
+    last_visit = tables.Column(accessor="pk", verbose_name=_("Last visit"), attrs=NOWRAP)
+    since = tables.Column(
+        accessor="joined_on", verbose_name=_("Customer since"), order_by=("joined_on", "pk"), attrs=NOWRAP
+    )
     consent = tables.Column(accessor="pk", verbose_name=_("Offers by email"), orderable=False)
 
     caption = _("Customers")

@@ -104,18 +104,24 @@ def _found(request: HttpRequest) -> DuplicateFilter:
 def duplicates(request: HttpRequest) -> HttpResponse:
     """The pairs that look alike, the likeliest first, and how the search goes."""
     found = _found(request)
-    empty = _("Nobody looks like somebody else here. Search again after new customers came.")
-    table = DuplicateTable(found.qs, empty_text=empty)
-    show_page(request, table)
     searches = DuplicateSearch.objects.order_by("-pk")
+    last = searches.filter(finished_at__isnull=False).first()
+    table = DuplicateTable(found.qs, empty_text=None if request.GET else _empty(last))
+    show_page(request, table)
     context = {
         "table": table,
         "filter": found,
         "running": searches.filter(finished_at__isnull=True).first(),
-        "last": searches.filter(finished_at__isnull=False).first(),
+        "last": last,
         "export_url": f"{reverse('shop:duplicates_export')}?{request.GET.urlencode()}",
     }
     return render(request, "shop/duplicates.html", context)
+
+
+def _empty(last: DuplicateSearch | None) -> str:
+    if last is None:
+        return _("Nobody has searched yet. What the search finds appears here.")
+    return _("Nobody looks like somebody else here. Search again after new customers came.")
 
 
 @require_safe

@@ -153,6 +153,8 @@ def _context(job: ImportJob) -> dict[str, Any]:
         "facts": _facts(job, account),
         "share": share,
         "step": _step(job),
+        "problem": _said(job.problem, job) if job.problem else {},
+        "notes": [_said(note, job) for note in account.get("notes", [])],
         "imported_before": before,
         "has_refused": job.parts.filter(of=ImportPartOf.REFUSED).exists(),
         "may_choose": job.started_at is None and job.emptied_at is None and job.state in OPEN,
@@ -160,21 +162,28 @@ def _context(job: ImportJob) -> dict[str, Any]:
     }
 
 
+def _said(text: str, job: ImportJob) -> dict[str, str]:
+    """What was written down of an import, in the reader's language; `lang` where it stands in another's."""
+    return {"said": told(text), "lang": "" if is_kept(text) else job.language}
+
+
 def _reason(one: dict[str, Any], job: ImportJob) -> dict[str, Any]:
-    """Why rows were not taken, in the reader's language; `lang` where it was written down in another's."""
-    lang = "" if is_kept(one["reason"]) else job.language
-    return one | {"reason": told(one["reason"]), "lang": lang}
+    why = _said(one["reason"], job)
+    return one | {"reason": why["said"], "lang": why["lang"]}
 
 
-def _step(job: ImportJob) -> str:
+def _step(job: ImportJob) -> dict[str, str]:
     if not job.step:
-        return ""
-    done = formats.number(job.rows_done)
-    return f"{job.step}: {done} / {formats.number(job.rows_all)}" if job.rows_all else f"{job.step}: {done}"
+        return {}
+    step, done = _said(job.step, job), formats.number(job.rows_done)
+    how_far = f"{done} / {formats.number(job.rows_all)}" if job.rows_all else done
+    return step | {"said": f"{step['said']}: {how_far}"}
 
 
 def _finding(job: ImportJob, account: dict[str, Any]) -> str:
     """What there is to say of the file in one sentence."""
+    if job.emptied_at and job.started_at is None:
+        return _("Nothing of it was imported.")
     if job.moves:
         return str(job.get_state_display())
     if job.state == ImportState.STOPPED:

@@ -128,7 +128,9 @@ def kind_in_words(job: ImportJob) -> str:
 
 
 def state_chip(job: ImportJob) -> str:
-    """The state as a chip."""
+    """The state as a chip; of a file that is gone and was not imported, that it is."""
+    if job.emptied_at and job.started_at is None:
+        return render_to_string("components/chip.html", {"kind": "neutral", "text": _("Removed")})
     chip = {"kind": CHIPS[ImportState(job.state)], "text": job.get_state_display()}
     return render_to_string("components/chip.html", chip)
 

@@ -25,6 +25,7 @@ from loyaltycrm.core.permissions import Permission, permission
 from loyaltycrm.core.tables import NUMBER, show_page
 from loyaltycrm.lib import formats
 from loyaltycrm.lib.exports import csv_response
+from rewards.programme import load_programmes
 
 SOON = timedelta(days=30)
 STATES = [
@@ -101,13 +102,18 @@ def _found(request: HttpRequest) -> MembershipFilter:
     return MembershipFilter(request.GET, queryset=rows, request=request)
 
 
+def _empty() -> str:
+    if load_programmes().at(Company.current().today()).rules.membership is None:
+        return _("The programme sells no membership. A draft of its next version can.")
+    return _("No membership holds today. The till sells them.")
+
+
 @require_safe
 @permission(Permission.SEE_CUSTOMERS)
 def members(request: HttpRequest) -> HttpResponse:
     """All memberships, those that end soonest first."""
     found = _found(request)
-    empty = None if request.GET.get("state") else _("No membership holds today. The till sells them.")
-    table = MembershipTable(found.qs, empty_text=empty)
+    table = MembershipTable(found.qs, empty_text=None if request.GET.get("state") else _empty())
     show_page(request, table)
     export = f"{reverse('shop:members_export')}?{request.GET.urlencode()}"
     return render(request, "shop/members.html", {"table": table, "filter": found, "export_url": export})

@@ -22,6 +22,8 @@ from loyaltycrm.shop.actions.merging import merge_customers, rehearse_merge, reh
 from loyaltycrm.shop.forms.merging import MergeForm
 from loyaltycrm.shop.queries.merging import side_of
 
+MOST_LISTED = 20
+
 page = require_http_methods(["GET", "HEAD", "POST"])
 
 
@@ -31,8 +33,8 @@ def find(request: HttpRequest, pk: int) -> HttpResponse:
     """Find the other profile of this customer."""
     customer = found_profile(person(request), pk)
     query = request.GET.get("q", "")
-    found = [one for one in search.find(query) if one.pk != customer.pk] if query else []
-    return render(request, "shop/merge_find.html", {"customer": customer, "query": query, "found": found})
+    matched = search.first(query, limit=MOST_LISTED, but={customer.pk})
+    return render(request, "shop/merge_find.html", {"customer": customer, "query": query, "matched": matched})
 
 
 @page

@@ -22,6 +22,7 @@ from loyaltycrm.lib.charts import Sparkline, group_bubbles, sparkline
 from loyaltycrm.lib.exports import csv_response
 from loyaltycrm.shop.actions.overview import SalesOfPeriod, groups_and_plane, sales_of
 from loyaltycrm.shop.queries import overview as figures
+from loyaltycrm.shop.queries.first_steps import first_steps
 
 DEFAULT_DAYS = 30
 
@@ -83,6 +84,7 @@ def overview(request: HttpRequest) -> HttpResponse:
         loyal_from=plane.loyal_from,
     )
     context = {
+        "first_steps": first_steps(user),
         "figures": shown,
         "period": period,
         "as_of": min(filter(None, (sales.as_of, groups_as_of)), default=None),

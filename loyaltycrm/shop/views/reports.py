@@ -61,6 +61,18 @@ REPORTS = (
         Permission.MANAGE_OFFERS,
     ),
     Report(
+        _("Expected value"),
+        _("What will customers bring in the next 12 months, and how right was that before?"),
+        "customers:value",
+        Permission.SEE_REPORTS,
+    ),
+    Report(
+        _("Customers at risk"),
+        _("Who stays away longer than usual, and what is to be done?"),
+        "shop:at_risk",
+        Permission.SEE_CUSTOMERS,
+    ),
+    Report(
         _("Memberships"),
         _("Who is a member, and whose membership ends soon?"),
         "shop:members",

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from customers.actions.classifying import classify
+from customers.actions.duplicates import ask_for_search
 from customers.models import Visit
 from loyaltycrm.core.models import Store
 from loyaltycrm.local.shop.files import ZONE
@@ -40,6 +41,7 @@ class Command(BaseCommand):
         else:
             now = timezone.now()
             logins = fill_shop(today=now.astimezone(ZONE).date(), now=now, seed=options["seed"], say=self.stdout.write)
+        ask_for_search(by=None)
         if options["logins"]:
             options["logins"].write_text(
                 json.dumps([{"role": one.role, "email": one.email, "password": one.password} for one in logins])

@@ -5,7 +5,6 @@ from __future__ import annotations
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -18,8 +17,9 @@ from loyaltycrm.core.permissions import Permission, permission
 from loyaltycrm.lib.transactions import Busy
 from loyaltycrm.shop.actions.receipt_mails import mail_receipt
 from loyaltycrm.shop.queries.till import latest_here, receipt_of, visit_of_refund
-from loyaltycrm.shop.views.till.place import at_store, back
+from loyaltycrm.shop.views.till.place import at_store
 from loyaltycrm.shop.views.till.sums import addends
+from loyaltycrm.shop.views.till.visit_page import Pressed
 from rewards.actions.earning import undo_visit
 from rewards.actions.undoing_redemptions import undo_redemption
 from rewards.actions.undoing_refunds import undo_refund
@@ -100,7 +100,6 @@ def stop_mail(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
     return redirect("shop:till_receipt", pk=visit.pk)
 
 
-@require_POST
 @permission(Permission.REDEEM)
 @at_store
 def undo_use(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
@@ -111,6 +110,10 @@ def undo_use(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
         else Redemption.objects.filter(store__staff=person(request))
     )
     redemption = get_object_or_404(own.select_related("customer"), pk=pk)
+    customer = redemption.customer.current
+    if request.method != "POST":
+        return redirect("shop:till_customer", pk=customer.pk)
+    pressed = Pressed(request)
     if redemption.undone_at is None:
         try:
             undone = undo_redemption(redemption=redemption, by=person(request))
@@ -121,7 +124,7 @@ def undo_use(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
         else:
             name = undone.name
             messages.success(request, _("Undone: %(reward)s.") % {"reward": name})
-    return back(request, reverse("shop:till_customer", args=[redemption.customer_id]))
+    return pressed.back(store, customer)
 
 
 def _visit(request: HttpRequest, pk: int) -> Visit:

@@ -57,15 +57,14 @@ def give(request: HttpRequest, store: Store, pk: int) -> HttpResponse:
         if customer is not None:
             return _given(request, visit, customer.current)
         messages.error(request, _("Search for the customer, then choose one"))
-    found = whom(request.GET.get("q", ""), today=store.business_date())
-    others = [match for match in found.matches if match.customer.pk != visit.customer_id]
+    but = {visit.customer_id} if visit.customer_id else set()
+    found = whom(request.GET.get("q", ""), today=store.business_date(), but=but)
     context = {
         "store": store,
         "visit": visit,
         "receipt": receipt_of(visit),
         "stays": why_it_stays(visit),
         "found": found,
-        "others": others,
     }
     return render(request, "till/give.html", context)
 

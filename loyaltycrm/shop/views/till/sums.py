@@ -6,14 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from django.utils.translation import gettext as _
-
 from customers.actions.visit_lines import ReceiptLine
 from customers.models import Customer, PaymentMethod
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import Company, Store
 from loyaltycrm.lib import formats
-from loyaltycrm.lib.translated import pick
 from loyaltycrm.shop.actions.till import sale_before_codes, with_goods
 from loyaltycrm.shop.queries.till import unlocked_by
 from rewards.actions.codes import NO_CODES, CodesOnSale, codes_for
@@ -26,6 +23,7 @@ from rewards.discounts import discount_for
 from rewards.models import Reward, Voucher
 from rewards.programme import BasketLine, EarningLine, load_programmes
 from rewards.queries import catalogue
+from rewards.rule_words import addend_in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,17 +194,4 @@ def _codes_on(codes: Sequence[str], customer: Customer, sale: Sale) -> tuple[Cod
 def addends(lines: Iterable[EarningLine], net_cents: int, day: date) -> list[Addend]:
     """The addends in words: the amount with the rate of that day, then each multiplier by its name."""
     currency = Company.current().currency
-    return [Addend(_words(line, formats.money(net_cents, currency), currency), line.points) for line in lines]
-
-
-def _words(line: EarningLine, amount: str, currency: str) -> str:
-    if line.rule is None:
-        return amount
-    gives = line.rule.gives
-    if line.names is not None or gives.kind != "per_amount":
-        return pick(line.rule.names)
-    return _("%(amount)s, %(points)s per %(step)s") % {
-        "amount": amount,
-        "points": formats.points(gives.points),
-        "step": formats.money(gives.step_cents, currency, trim=True),
-    }
+    return [Addend(addend_in_words(line, net_cents=net_cents, currency=currency), line.points) for line in lines]
