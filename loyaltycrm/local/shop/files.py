@@ -131,7 +131,11 @@ def _sale(*, receipt: str, customer: str, store: str, day: date, middle: float, 
 
 
 def _use_points(shop: Shop, own: list[Sale], dice: Random) -> None:
-    """Use 500 points now and then, only where they are surely there: earned in the last year, refunds taken off."""
+    """Use 500 points now and then, only where they are surely there, refunds taken off.
+
+    Points live for a year, and a file comes up to two weeks after a visit that somebody made for an offer; what lapsed
+    until that visit cannot be used on a day before it. So only points of the last eleven months are used.
+    """
     given_back: dict[str, int] = {}
     for _number, sale, _at, cents in shop.refunds[-50:]:
         given_back[sale.receipt] = given_back.get(sale.receipt, 0) + cents
@@ -139,7 +143,7 @@ def _use_points(shop: Shop, own: list[Sale], dice: Random) -> None:
     used: list[tuple[date, int]] = []
     for sale in own:
         day = sale.at.date()
-        since = day - timedelta(days=360)
+        since = day - timedelta(days=335)
         there = sum(points for on, points in earned if on > since) - sum(points for on, points in used if on > since)
         if there >= STEP_POINTS and sale.net_cents >= 500 and dice.random() < 0.3:
             shop.redemptions.append((f"P-{sale.receipt}", sale, STEP_POINTS))
