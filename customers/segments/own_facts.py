@@ -176,7 +176,7 @@ register(
     ),
     YesNo(
         key="flagged",
-        label=_("Said by hand whether loyal"),
+        label=_("Loyalty set by hand"),
         section=Section.LOYALTY,
         where_yes=lambda _today: Q(classification__flagged=True),
     ),

@@ -10,11 +10,11 @@ from django.utils.translation import gettext as _
 from customers.models import Customer, Visit
 from loyaltycrm.core.actions import audit
 from loyaltycrm.core.actions.announcing import announce, quiet
-from loyaltycrm.core.errors import Conflict, Refused
+from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import Store, User
 from loyaltycrm.lib.inserting import insert_part, is_written
 from loyaltycrm.lib.transactions import atomic_with_retry
-from rewards.actions.redeeming import Used, check_visit, known_use, locked_visit, refusal_in_words, used_on
+from rewards.actions.redeeming import Used, check_visit, locked_visit, refusal_in_words, used_before
 from rewards.actions.telling import used_voucher
 from rewards.ledger import NotAllowed, NotEnoughPoints, UsedPoints, check_at_rate, open_account, replay, write_with
 from rewards.models import Redemption
@@ -35,15 +35,8 @@ def use_as_money(
     customer = customer.current
     visit = locked_visit(visit)
     account = open_account(customer.pk)
-    if known := known_use(reference):
-        if (known.customer_id, known.points, known.reward_id, used_on(known)) != (
-            customer.pk,
-            points,
-            None,
-            visit.pk if visit else None,
-        ):
-            raise Conflict(_("This form was already used for something else. Open the page again."))
-        return Used(known, is_new=False)
+    if before := used_before(reference, customer, visit, points=points):
+        return before
     check_visit(visit, customer)
     now = timezone.now()
     event = UsedPoints(

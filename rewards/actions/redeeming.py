@@ -95,14 +95,8 @@ def use_reward(
     customer = customer.current
     visit = locked_visit(visit)
     account = open_account(customer.pk)
-    if known := known_use(reference):
-        if (known.customer_id, known.reward_id, used_on(known)) != (
-            customer.pk,
-            reward.pk,
-            visit.pk if visit else None,
-        ):
-            raise Conflict(_("This form was already used for something else. Open the page again."))
-        return Used(known, is_new=False)
+    if before := used_before(reference, customer, visit, reward=reward):
+        return before
     check_visit(visit, customer)
     if not reward.is_active:
         raise Refused(_("This reward is no longer offered."))
@@ -231,7 +225,7 @@ def use_code(
     visit = locked_visit(visit)
     _hold(customer)
     voucher = code_named(code, is_locked=True)
-    if known := known_use(reference):
+    if known := _known_use(reference):
         return Used(_same(known, voucher), is_new=False)
     now = timezone.now()
     day = store.business_date(now)
@@ -348,19 +342,35 @@ def refuse_unusable(voucher: Voucher, customer: Customer, *, day: date) -> None:
         raise Refused(_("The mail with this code has not left yet, so the code is not good yet."), field="code")
 
 
+def used_before(
+    reference: str, customer: Customer, visit: Visit | None, *, reward: Reward | None = None, points: int | None = None
+) -> Used | None:
+    """The use of points that this request led to when it was sent before; None for a new one.
+
+    Raises `Conflict` where its key was used for somebody or something else.
+    """
+    known = _known_use(reference)
+    if known is None:
+        return None
+    was_on = known.posting.visit_id if known.posting else None  # as asked for: the use may have joined a visit since
+    same = (known.customer_id, known.reward_id, was_on) == (
+        customer.pk,
+        reward.pk if reward else None,
+        visit.pk if visit else None,
+    )
+    if not same or points not in (None, known.points):
+        raise Conflict(_("This form was already used for something else. Open the page again."))
+    return Used(known, is_new=False)
+
+
 def _same(known: Redemption, voucher: Voucher) -> Redemption:
     if known.voucher_id != voucher.pk:
         raise Conflict(_("This form was already used for something else. Open the page again."))
     return known
 
 
-def known_use(reference: str) -> Redemption | None:
+def _known_use(reference: str) -> Redemption | None:
     """The use that this reference had already."""
     # By hand: nearly always there is none, and the till waits for the answer.
     known = rows_of("SELECT id FROM rewards_redemption WHERE reference = %s", [f"redemption:{reference}"])
     return Redemption.objects.get(pk=known[0][0]) if known else None
-
-
-def used_on(known: Redemption) -> int | None:
-    """The visit that a use of points was asked for on; not one that it joined since."""
-    return known.posting.visit_id if known.posting else None
