@@ -16,10 +16,10 @@ from customers.actions.consent import record_consent
 from customers.actions.customers import create_customer, update_customer
 from customers.actions.referrals import record_referral
 from customers.models import ConsentEvent, Customer, Identifier
-from customers.queries import preferences_of
+from customers.queries import LISTS, preferences_of
 from customers.search import typed_phone
 from loyaltycrm.core.api.effects import NEEDS_KEY, answers, once_per_key
-from loyaltycrm.core.api.errors import ApiError
+from loyaltycrm.core.api.errors import ApiError, invalid_field
 from loyaltycrm.core.api.keys import TillKey, key_of
 from loyaltycrm.core.api.strict import Body, Instant, Number
 from loyaltycrm.core.models import KeyKind, Scope
@@ -253,6 +253,11 @@ def consents(request: HttpRequest, query: Query[CustomerQuery]) -> ConsentsAnswe
 )  # fmt: skip
 def give_consent(request: HttpRequest, body: ConsentBody) -> HttpResponse:
     """Write down one yes or no; the newest holds. What was said before stays in the books as evidence."""
+    channels = [channel.value for purpose, channel in LISTS if purpose == body.purpose]
+    if body.channel not in channels:
+        choices = ", ".join(f"'{one}'" for one in channels)
+        words = _("One of these is needed: %(choices)s.") % {"choices": choices}
+        raise invalid_field("channel", words, code="literal_error")
 
     source = ConsentEvent.Source.WEB if key_of(request).kind == KeyKind.WEB else ConsentEvent.Source.TILL
 
@@ -295,4 +300,4 @@ def _day(text: str | None, field: str) -> date | None:
     try:
         return date.fromisoformat(text) if text else None
     except ValueError as error:
-        raise ApiError(422, "invalid", _("This day is not in the calendar."), field=field) from error
+        raise invalid_field(field, _("This day is not in the calendar.")) from error

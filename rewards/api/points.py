@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from customers.api import CustomerQuery, customer_named
 from loyaltycrm.core.api.effects import NEEDS_KEY, answers, once_per_key
-from loyaltycrm.core.api.errors import ApiError
+from loyaltycrm.core.api.errors import ApiError, invalid_field
 from loyaltycrm.core.api.keys import TillKey, key_of
 from loyaltycrm.core.api.strict import Body, Number
 from loyaltycrm.core.models import Company, Scope
@@ -189,7 +189,8 @@ def redeem(request: HttpRequest, body: RedeemBody) -> HttpResponse:
         )
 
     if (body.reward is None) == (body.points is None):
-        raise ApiError(422, "invalid", field="reward" if body.reward is None else "points")
+        words = _("Send either a reward or points.")
+        raise invalid_field("reward" if body.reward is None else "points", words)
     return once_per_key(request, body, use, status=201)
 
 

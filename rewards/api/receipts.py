@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, StringConstraints
 
 from customers.actions.returned_lines import ReturnedLine
+from loyaltycrm.core.api.errors import SOMETHING_SEEN
 from loyaltycrm.core.api.strict import Body, Cents, Instant, Moment, Number, PageSize
 from rewards.api.sales import MOST_LINES, Quantity
 
@@ -50,7 +51,7 @@ class VoidBody(Body):
     """A visit that never was."""
 
     receipt: Number
-    reason: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    reason: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=SOMETHING_SEEN)]
 
 
 class VisitAnswer(BaseModel):

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, StringConstraints
 
 from customers.actions.visit_lines import ReceiptLine
 from customers.models import Customer, VisitChannel
-from loyaltycrm.core.api.errors import ApiError
+from loyaltycrm.core.api.errors import ApiError, invalid_field
 from loyaltycrm.core.api.strict import Body, Cents, Instant, Number, Text
 from loyaltycrm.core.errors import Refused
 from loyaltycrm.core.models import ApiKey, KeyKind, Store
@@ -92,7 +92,7 @@ class SaleBody(Body):
             try:
                 partner_named(self.partner)
             except Refused as refusal:
-                raise ApiError(422, "invalid", str(refusal), field=refusal.field) from None
+                raise invalid_field(refusal.field or "partner", str(refusal)) from None
 
     def paid_lines(self, off_cents: int) -> list[ReceiptLine]:
         """The lines as they stand on the receipt when codes took `off_cents` off the whole of it."""

@@ -14,7 +14,7 @@ from customers.api import customer_asked, customer_named
 from customers.goods import lines_of
 from customers.models import Refund, UndoneRefund, Visit
 from loyaltycrm.core.api.effects import NEEDS_KEY, answers, once_per_key
-from loyaltycrm.core.api.errors import ApiError
+from loyaltycrm.core.api.errors import ApiError, invalid_field
 from loyaltycrm.core.api.keys import TillKey, key_of
 from loyaltycrm.core.models import Company, Scope, Store
 from rewards.actions.codes import NO_CODES, use_codes
@@ -185,7 +185,7 @@ def history(request: HttpRequest, query: Query[HistoryQuery]) -> HistoryAnswer:
         try:
             day = date.fromisoformat(on)
         except ValueError as error:
-            raise ApiError(422, "invalid", field="cursor") from error
+            raise invalid_field("cursor") from error
         visits = visits.filter(Q(business_date__lt=day) | Q(business_date=day, pk__lt=int(pk)))
     found = list(visits.order_by("-business_date", "-pk")[: query.limit + 1])
     shown = found[: query.limit]
@@ -312,7 +312,7 @@ def _refund_shown(refund: Refund | UndoneRefund, visit: Visit) -> RefundAnswer:
 def _sensible(at: datetime | None) -> datetime | None:
     """The instant of a preview, where a visit can be."""
     if at is not None and not 2000 <= at.year <= Company.current().today().year + 1:
-        raise ApiError(422, "invalid", field="occurred_at")
+        raise invalid_field("occurred_at")
     return at
 
 

@@ -22,6 +22,9 @@ from loyaltycrm.lib.transactions import Busy
 logger = logging.getLogger("loyaltycrm.api")
 BUSY_SECONDS: Final = 2
 
+# What a text has to hold that may not be blank.
+SOMETHING_SEEN: Final = r"\S"
+
 # What is said where no better sentence is known, by status.
 CODES: Final[dict[int, tuple[str, Any]]] = {
     400: ("bad_request", gettext_lazy("This request cannot be read. Ask whoever looks after the till.")),
@@ -44,6 +47,8 @@ WANTED: Final[dict[str, Any]] = {
     "string_type": gettext_lazy("A text in quotes is needed."),
     "bool_type": gettext_lazy("true or false is needed, without quotes."),
     "list_type": gettext_lazy("A list in [ ] is needed."),
+    "model_type": gettext_lazy("An object in { } is needed."),
+    "nothing to change": gettext_lazy("Send at least one field that is to change."),
     "instant": gettext_lazy("A time with its distance from UTC is needed, such as 2026-07-14T10:00:00+03:00."),
 }
 
@@ -87,6 +92,17 @@ class ApiError(Exception):
         super().__init__(status, code)
         self.status, self.code, self.message, self.field = status, code, message, field
         self.details, self.headers = details or [], headers or {}
+
+
+def invalid(details: list[dict[str, str]]) -> ApiError:
+    """The refusal of a request of a wrong shape, by what is wrong in it: the first is what a till prints."""
+    field, words = details[0]["field"], details[0]["message"]
+    return ApiError(422, "invalid", f"{field}: {words}" if field else words, field=field or None, details=details)
+
+
+def invalid_field(field: str, words: str = "", *, code: str = "value_error") -> ApiError:
+    """The refusal of one field, for what shapes alone cannot say; `words` tell what is needed instead."""
+    return invalid([{"field": field, "code": code, "message": words or _("This cannot be used here.")}])
 
 
 def error_response(error: ApiError) -> HttpResponse:
@@ -158,16 +174,14 @@ def as_api_error(problem: Exception) -> ApiError:
 
 def _invalid(problem: ValidationError) -> ApiError:
     details = [_detail(found) for found in problem.errors[:20]]
-    first = details[0] if details else {"field": ""}
-    message = f"{first['field']}: {first['message']}" if first["field"] else ""
-    return ApiError(422, "invalid", message, field=first["field"] or None, details=details)
+    return invalid(details) if details else ApiError(422)
 
 
 def _detail(found: dict[str, Any]) -> dict[str, str]:
     where = [str(part) for part in found.get("loc", ())]
     kind = str(found.get("type", "invalid"))
     limits = found.get("ctx", {})
-    if kind == "missing":
+    if kind == "missing" or limits.get("pattern") == SOMETHING_SEEN:
         words = _("This is missing.")
     elif kind == "extra_forbidden":
         words = _("This is not known here. Leave it out.")

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from ninja import NinjaAPI
 from ninja.operation import Operation
 
-from loyaltycrm.core.api.errors import ApiError
+from loyaltycrm.core.api.errors import invalid
 
 # Beside an operation in the schema: what a key needs for it, null where any key will do.
 SCOPE: Final = "x-scope"
@@ -111,9 +111,7 @@ def refuse_unknown_query(request: HttpRequest) -> None:
         elif len(given) > 1:
             details.append({"field": name, "code": "given_twice", "message": _("This was given twice. Send it once.")})
     if details:
-        first = details[0]
-        message = f"{first['field']}: {first['message']}"
-        raise ApiError(422, "invalid", message, field=first["field"], details=details[:20])
+        raise invalid(details[:20])
 
 
 def _midnight(day: str) -> float:

@@ -22,7 +22,7 @@ from pydantic import (
     WithJsonSchema,
 )
 
-from loyaltycrm.core.api.errors import ApiError
+from loyaltycrm.core.api.errors import SOMETHING_SEEN, ApiError
 
 LARGEST_BODY: Final = 256 * 1024
 DEEPEST: Final = 8
@@ -64,7 +64,8 @@ Moment = Annotated[
 # An instant that is sent: with its zone.
 Instant = Annotated[AwareDatetime, BeforeValidator(_instant), Field(strict=False)]
 Cents = Annotated[int, Field(ge=0, le=100_000_000)]
-Number = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+# A number of blanks names nothing: a receipt sent with one would get another number of ours each time.
+Number = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=SOMETHING_SEEN)]
 Text = Annotated[str, StringConstraints(max_length=200)]
 PageSize = Annotated[int, BeforeValidator(digits_only), Field(ge=1, le=100)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -19,8 +20,9 @@ pytestmark = pytest.mark.django_db
     [
         ({"net_cents": True}, "net_cents"), ({"net_cents": "2490"}, "net_cents"), ({"net_cents": 24.9}, "net_cents"),
         ({"net_cents": -1}, "net_cents"), ({"net_cents": 100_000_001}, "net_cents"), ({"receipt": ""}, "receipt"),
-        ({"receipt": "x" * 65}, "receipt"), ({"receipt": 7}, "receipt"), ({"tip": 1}, "tip"),
-        ({"payment": "shells"}, "payment"), ({"occurred_at": 1_700_000_000}, "occurred_at"),
+        ({"receipt": "   "}, "receipt"), ({"customer": " "}, "customer"), ({"receipt": "x" * 65}, "receipt"),
+        ({"receipt": 7}, "receipt"), ({"tip": 1}, "tip"), ({"payment": "shells"}, "payment"),
+        ({"occurred_at": 1_700_000_000}, "occurred_at"),
         ({"occurred_at": "2026-07-14T10:00:00"}, "occurred_at"), ({"lines": [{}]}, "lines.0.net_cents"),
         ({"customer": ["A-1004"]}, "customer"),
     ],
@@ -41,6 +43,7 @@ def test_wrong_types_and_bounds_name_their_field(
         ({"net_cents": 24.9}, "net_cents: A whole number is needed, such as 2490."),
         ({"net_cents": True}, "net_cents: A whole number is needed, such as 2490."),
         ({"receipt": 7}, "receipt: A text in quotes is needed."),
+        ({"receipt": "  "}, "receipt: This is missing."),
         ({"lines": {}}, "lines: A list in [ ] is needed."),
         ({"payment": "shells"}, "payment: One of these is needed: 'cash', 'card', 'mobile', 'points' or ''."),
         (
@@ -51,6 +54,48 @@ def test_wrong_types_and_bounds_name_their_field(
 )
 def test_what_is_needed_instead_is_said(till: Till, nameless: Customer, change: dict[str, Any], said: str) -> None:
     assert till.post("/visits", sale() | change).json()["error"]["message"] == said
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field", "said"),
+    [
+        ("/points/redeem", {"customer": "A-1004"}, "reward", "Send either a reward or points."),
+        (
+            "/points/redeem",
+            {"customer": "A-1004", "reward": "coffee", "points": 500},
+            "points",
+            "Send either a reward or points.",
+        ),
+        ("/customers/update", {"customer": "A-1004"}, "", "Send at least one field that is to change."),
+        ("/customers/update", [], "", "An object in { } is needed."),
+        (
+            "/customers/update",
+            {"customer": "A-1004", "birthday": "2001-02-30"},
+            "birthday",
+            "This day is not in the calendar.",
+        ),
+        (
+            "/customers/consent",
+            {"customer": "A-1004", "purpose": "receipts", "channel": "sms", "given": True},
+            "channel",
+            "One of these is needed: 'email'.",
+        ),
+        ("/visits/refund", {"receipt": " ", "of_receipt": "Sale 1", "net_cents": 1}, "receipt", "This is missing."),
+        ("/visits/void", {"receipt": "Sale 1", "reason": " "}, "reason", "This is missing."),
+        ("/visits", sale("R-2", partner="NOBODY"), "partner", "There is no partner with the code NOBODY."),
+    ],
+)
+def test_whatever_is_of_a_wrong_shape_is_told_in_the_details(
+    till: Till, nameless: Customer, path: str, body: Any, field: str, said: str
+) -> None:
+    till.post("/visits", sale("Sale 1"))
+    before, answer = books(), till.post(path, json.dumps(body))
+    told = answer.json()["error"]
+    assert (answer.status_code, told["code"], told["field"]) == (422, "invalid", field or None)
+    assert [one["field"] for one in told["details"]] == [field]
+    assert told["details"][0]["message"].startswith(said)
+    assert told["message"] == (f"{field}: " if field else "") + told["details"][0]["message"]
+    assert books() == before
 
 
 @pytest.mark.parametrize(
