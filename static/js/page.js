@@ -85,11 +85,12 @@
 
   // Parts that tell the time are fetched again once a minute, those that tell of work under way every few seconds,
   // while the page is looked at; parts that tell what stands in the books when the page is shown again by going back.
+  // A page that answered a form says where it can be asked for again: its own address only takes that form.
   const refresh = async (selector) => {
     const parts = [...document.querySelectorAll(selector)];
     if (!parts.length || document.hidden) return;
     try {
-      const answer = await fetch(location.href, {
+      const answer = await fetch(document.querySelector("[data-fresh-from]")?.dataset.freshFrom ?? location.href, {
         headers: { "X-Refresh": "1" },
         credentials: "same-origin",
         cache: "no-store",

@@ -63,6 +63,24 @@ def test_after_saving_the_form_is_the_one_that_was_sent(holder: Customer, page: 
     assert page.locator(KEY_FIELD).input_value() == key
 
 
+def test_a_page_on_which_a_reward_was_used_tells_what_was_saved_since(holder: Customer, page: Page) -> None:
+    page.goto(f"/till/customers/{holder.pk}/")
+    page.locator("#id_amount").fill("24.90")
+    page.locator("#customer-facts").get_by_role("button", name="Use").first.click()
+    page.wait_for_url("**/use/")
+    key = page.locator(KEY_FIELD).input_value()
+    expect(page.locator(BALANCE)).to_have_text("880")
+    page.locator("#id_amount").press("Enter")
+    page.wait_for_url("**/till/visits/*/")
+    now = balance_of(holder).available
+    assert now > 880
+    page.go_back()
+    page.wait_for_url("**/use/")
+    expect(page.locator(BALANCE)).to_have_text(f"{now:,}")
+    expect(page.locator("#id_amount")).to_have_value("24.90")
+    assert page.locator(KEY_FIELD).input_value() == key
+
+
 def test_what_stands_in_the_books_is_shown_and_what_was_typed_stays(
     holder: Customer, page: Page, barona_iela: Store, coffee: Reward
 ) -> None:
