@@ -53,6 +53,7 @@ PROGRAMMES: dict[str, list[dict[str, Any]]] = {
     "bought at a partner": [{"earning": {"rules": [RATE, rule("books", bonus(5), partners=["BOOKS"])]}}],
     "bought at a partner before": [{"earning": {"rules": [RATE, rule("books", bonus(5), partners=["BOOKS"])]}}, {}],
 }
+ALSO_IN_SHORT = {"as shipped", "ending soon", "gifts end apart", "first purchase", "bought at a partner before"}
 NEVER_PLAIN = {"prolonged", "gifts end apart from points", "first purchase", "bought at a partner"}
 
 
@@ -105,7 +106,10 @@ def _in_order() -> list[tuple[Any, ...]]:
     ]
 
 
-@pytest.mark.parametrize("programme", PROGRAMMES)
+@pytest.mark.parametrize(
+    "programme",
+    [name if name in ALSO_IN_SHORT else pytest.param(name, marks=pytest.mark.faults) for name in PROGRAMMES],
+)
 def test_booking_where_they_are_staged_leaves_what_the_steps_leave(
     programme: str, tmp_path: Path, booked: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
