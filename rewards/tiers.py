@@ -103,19 +103,40 @@ def _lowest_rank(programmes: Programmes) -> tuple[str | None, dict[Unit, int]]:
 
 
 def outlook(walk: TierWalk) -> Outlook | None:
-    """When a customer who does nothing more falls below the rank of the day, and what would prevent it; None: never."""
+    """When a customer who does nothing more falls below the rank of the day, and what would prevent it; None: never.
+
+    Where the grace lies in a window that begins after the review, nothing done until the review counts in it: then the
+    review is what to reach the rank by.
+    """
     future = deepcopy(walk, {id(walk.programmes): walk.programmes})
     held = walk.tier
     steps = len(future.steps)
     while (day := future.next_review_on) is not None:
+        decided = future.decided_fall
         future.advance(day)
         programme = future.programmes.at(day)
         if len(future.steps) > steps and future.tier != held:
             keys = programme.tier_keys
             if held not in keys or keys.index(future.tier) > keys.index(held):
                 return None
+            if decided is not None and decided != walk.decided_fall and decided.counts_apart_from(day, programme):
+                day, programme = decided.on, future.programmes.at(decided.on)
             return Outlook(programme.threshold_of(held) - future.qualifying(day), day)
     return None
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedFall:
+    """A fall that the end of a review period decided: on which day, what the window reached then, and when the grace
+    is over."""
+
+    on: date
+    reached: str
+    falls_on: date
+
+    def counts_apart_from(self, day: date, programme: Programme) -> bool:
+        """Whether the window of a later day holds nothing of what the review looked at."""
+        return _first_of_window(programme.rules.tiers.window, day) > self.on
 
 
 class TierWalk:
@@ -123,7 +144,8 @@ class TierWalk:
 
     The customer rises on the day that reaches a threshold. Below the own rank, the end of the review period (that
     day, month or year) decides; with a grace the fall comes that many days later, unless a day between reaches the
-    rank again. A rank that a new version no longer has is left on its first day.
+    rank again. Where the window began anew meanwhile, it leads to the rank that the review found, or to a higher one
+    reached since. A rank that a new version no longer has is left on its first day.
     """
 
     def __init__(self, programmes: Programmes) -> None:
@@ -133,7 +155,7 @@ class TierWalk:
         self._days: dict[str, list[date]] = {}
         self._totals: dict[str, list[int]] = {}
         self._turning: list[date] = list(programmes.starts)
-        self._fall_on: date | None = None
+        self.decided_fall: DecidedFall | None = None
         self._latest = date.min
         self._spans = _spans_of(programmes)
         self._has_years = _has_years(programmes)
@@ -190,24 +212,35 @@ class TierWalk:
         reached = programme.tier_for(qualifying)
         keys = programme.tier_keys
         is_below = self.tier in keys and keys.index(reached) < keys.index(self.tier)
-        if is_below and not self._falls(day, programme):
+        if is_below and not self._falls(day, reached, programme):
             return
-        self._fall_on = None
+        if is_below and self.decided_fall is not None:
+            reached = self._found_or_reached(day, reached, programme)
+        self.decided_fall = None
         if reached != self.tier:
             self._step(day, reached, qualifying, programme)
 
-    def _falls(self, day: date, programme: Programme) -> bool:
+    def _falls(self, day: date, reached: str, programme: Programme) -> bool:
         """Whether somebody below the own rank falls on the day; if not yet, when to look again."""
         tiers = programme.rules.tiers
-        if self._fall_on is not None:
-            return day >= self._fall_on
+        if self.decided_fall is not None:
+            return day >= self.decided_fall.falls_on
         end = end_of_review(day, tiers.review)
         if day == end and not tiers.grace_days:
             return True
         if day == end:
-            self._fall_on = day + timedelta(days=tiers.grace_days)
-        self._turn(self._fall_on or end)
+            self.decided_fall = DecidedFall(day, reached, day + timedelta(days=tiers.grace_days))
+        self._turn(self.decided_fall.falls_on if self.decided_fall else end)
         return False
+
+    def _found_or_reached(self, day: date, reached: str, programme: Programme) -> str:
+        """The rank at the end of a grace: where the window began anew since the review, no lower than that found."""
+        decided, keys = self.decided_fall, programme.tier_keys
+        lower = keys[: keys.index(self.tier)]
+        if decided is None or decided.reached not in lower or not decided.counts_apart_from(day, programme):
+            return reached
+        self._turn(end_of_review(day + timedelta(days=1), programme.rules.tiers.review))
+        return max(reached, decided.reached, key=keys.index)
 
     def _step(self, day: date, reached: str, qualifying: int, programme: Programme) -> None:
         before = self.tier

@@ -84,6 +84,18 @@ def test_a_calendar_year_reviewed_yearly_carries_the_rank_through_the_next_year(
     ]
 
 
+def test_after_a_grace_nobody_falls_below_what_the_year_had_reached() -> None:
+    shop = programmes(tiers(window={"kind": "calendar_year"}, review="yearly", grace_days=30))
+    spend = {DAY: 2500_00, date(2027, 6, 1): 1500_00}
+    # 2027 was enough for silver; January, in which the grace lies, counts for 2028 alone. 2028 brought nothing.
+    assert steps(spend, shop, date(2029, 12, 31)) == [
+        (DAY, "gold"),
+        (date(2028, 1, 30), "silver"),
+        (date(2029, 1, 30), "member"),
+    ]
+    assert steps({**spend, date(2028, 1, 30): 2500_00}, shop, date(2028, 12, 31)) == [(DAY, "gold")]
+
+
 def test_a_calendar_year_reviewed_daily_begins_anew_on_1_january() -> None:
     shop = programmes(tiers(window={"kind": "calendar_year"}))
     assert steps({DAY: 1000_00}, shop, date(2027, 1, 31)) == [(DAY, "silver"), (date(2027, 1, 1), "member")]
@@ -142,6 +154,14 @@ def test_what_keeps_a_rank_and_until_when() -> None:
     assert walk.tier == "gold"
     assert outlook(walk) == Outlook(needed=1600_00, by=date(2027, 12, 31))
     assert outlook(walked({}, year, date(2027, 2, 1))) is None
+
+
+def test_a_year_keeps_a_rank_until_its_end_and_the_grace_after_it_anew() -> None:
+    year = programmes(tiers(window={"kind": "calendar_year"}, review="yearly", grace_days=30))
+    spend = {"net_spend": {DAY: 2500_00, date(2027, 2, 1): 900_00}}
+    # What is bought in 2027 is worth nothing in January, so it is the year's end that counts.
+    assert outlook(walked(spend, year, date(2027, 2, 1))) == Outlook(needed=1600_00, by=date(2027, 12, 31))
+    assert outlook(walked(spend, year, date(2028, 1, 2))) == Outlook(needed=2500_00, by=date(2028, 1, 30))
 
 
 @pytest.fixture

@@ -226,6 +226,7 @@ class Ledger:
         if not deeds or min(deeds) > day:
             return self.policy(day).ranks.levels[0][0]
         held, fall_on, today = self.policy(min(deeds)).ranks.levels[0][0], None, min(deeds)
+        found, reviewed_on = held, today
         while today <= day:
             ranks = self.policy(today).ranks
             keys = [key for key, _threshold in ranks.levels]
@@ -233,8 +234,12 @@ class Ledger:
             if held in keys and reached < keys.index(held):
                 if fall_on is None and ranks.ends_review(today):
                     fall_on = today + timedelta(days=ranks.grace_days)
+                    found, reviewed_on = keys[reached], today
                 if fall_on is not None and today >= fall_on:
-                    held, fall_on = keys[reached], None
+                    lower, held, fall_on = keys[: keys.index(held)], keys[reached], None
+                    if found in lower and ranks.first_day(today) > reviewed_on:
+                        # What the review looked at is over: nobody falls below what it found.
+                        held = max(held, found, key=keys.index)
             else:
                 held, fall_on = keys[reached], None
             today += timedelta(days=1)
