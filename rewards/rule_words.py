@@ -45,8 +45,11 @@ def partner_names() -> dict[str, str]:
 
 
 def addend_in_words(line: EarningLine, *, net_cents: int, currency: str) -> str:
-    """Why a visit of that amount gives the points of this line: the amount with its rate, or the rule by its name."""
-    amount = money(net_cents, currency)
+    """Why a visit of that amount gives the points of this line: the amount with its rate, or the rule by its name.
+
+    Where not all of it earns points (gift cards, what points paid, tax), the amount is what does.
+    """
+    amount = money(net_cents if line.counted_cents is None else line.counted_cents, currency)
     if line.rule is None:
         return amount
     gives = line.rule.gives

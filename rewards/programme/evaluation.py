@@ -7,7 +7,7 @@ of thousands of baskets. Amounts are whole numbers as long as they can be, else 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import time
 from fractions import Fraction
 from itertools import groupby
@@ -22,10 +22,14 @@ Condition = Callable[[Basket], bool]
 
 @dataclass(frozen=True, slots=True)
 class EarningLine:
-    """What one rule adds to a visit's points. Without a rule: points whose rules are not known any more."""
+    """What one rule adds to a visit's points. Without a rule: points whose rules are not known any more.
+
+    `counted_cents` is the money of the whole visit that earns points, down to the cent; None where it is not known.
+    """
 
     rule: EarningRule | None
     points: int
+    counted_cents: int | None = field(default=None, compare=False)
 
     @property
     def names(self) -> Mapping[str, str] | None:
@@ -68,6 +72,7 @@ class Evaluator:
         the rounded sums after and before it.
         """
         money = _Money(self._base, basket)
+        counted = int(money.cents // 1)
         total: Amount = 0
         rounded = 0
         lines = []
@@ -81,7 +86,7 @@ class Evaluator:
             if best is not None:
                 total += best[1]
                 before, rounded = rounded, total if isinstance(total, int) else self._round(total)
-                lines.append(EarningLine(best[0].rule, rounded - before))
+                lines.append(EarningLine(best[0].rule, rounded - before, counted))
         for rule in basket.extra:
             points = _Reading(rule).points(total, basket, money)
             most = LARGEST_POSTING_POINTS if rule.cap is None else rule.cap.points

@@ -268,8 +268,8 @@ def receipt_of(visit: Visit) -> Receipt:
     points = posting.points if posting else 0
     today = visit.store.business_date()
     now = balance_of(visit.customer, today).available
-    own, later = _pending_from(posting, today) if posting else (None, 0)
-    pending = own.remaining if own else 0
+    own, later = _pending_from(posting, today) if posting else ([], 0)
+    pending = sum(lot.remaining for lot in own)
     since = _change_since(posting) - later if posting else 0
     undone = -points if visit.voided_at else 0
     before = now - since - points + pending
@@ -291,7 +291,7 @@ def receipt_of(visit: Visit) -> Receipt:
         undo_until=undo_until,
         redeemed=redeemed,
         pending=pending,
-        opens_on=own.available_on if own else None,
+        opens_on=own[0].available_on if own else None,
         **given_back,
         replaced_by=_in_the_place_of(visit) if visit.voided_at else None,
         mail=mail,
@@ -317,13 +317,13 @@ def receipts_of(number: str, user: User) -> list[Visit]:
     return list(found.order_by(F("voided_at").asc(nulls_first=True), "-occurred_at")[:LATEST]) if number else []
 
 
-def _pending_from(posting: Posting, day: date) -> tuple[Lot | None, int]:
-    """The lot of this posting if its points cannot be used yet, and the pending points of later postings."""
+def _pending_from(posting: Posting, day: date) -> tuple[list[Lot], int]:
+    """The lots of this posting if its points cannot be used yet, and the pending points of later postings."""
     pending = list(
         Lot.objects.held_on(day).filter(account=posting.destination_id, available_on__gt=day, posting__gte=posting.pk)
     )
-    own = next((lot for lot in pending if lot.posting_id == posting.pk), None)
-    return own, sum(lot.remaining for lot in pending if lot is not own)
+    own = [lot for lot in pending if lot.posting_id == posting.pk]
+    return own, sum(lot.remaining for lot in pending if lot not in own)
 
 
 def _change_since(posting: Posting) -> int:

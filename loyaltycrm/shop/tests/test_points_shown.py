@@ -223,6 +223,33 @@ def test_points_that_open_later_are_shown_as_such_before_and_after_saving(
     assert "Balance before 100 Undone −50 New balance 100 points" in undone
 
 
+def test_points_of_a_rule_that_end_apart_open_with_the_others_of_their_visit(
+    nameless: Customer, barona_iela: Store, at_barona: Client, tuesday: time_machine.Traveller
+) -> None:
+    rules = deepcopy(SHIPPED)
+    rules["earning"]["pending_days"] = 14
+    rules["earning"]["rules"].append(
+        {"key": "gift", "names": {"en": "A gift"}, "gives": {"kind": "bonus", "points": 25}}
+    )
+    rules["expiry"]["bonus"] = {"policy": "never"}
+    add_version(rules=rules, starts_on=date(2026, 7, 14), note="", by=None)
+    receipt = text_of(at_barona.get(save(at_barona, nameless, "15")["Location"]))
+    assert "Can be used from: 28 July 2026 −40 Balance before 0 New balance 0 points" in receipt
+
+
+def test_beside_the_rate_stands_the_money_that_earns_points(
+    nameless: Customer, barona_iela: Store, at_barona: Client, tuesday: time_machine.Traveller
+) -> None:
+    rules = deepcopy(SHIPPED)
+    rules["earning"]["base"] |= {"gift_cards": "excluded", "tax": "without", "tax_basis_points": 2100}
+    add_version(rules=rules, starts_on=date(2026, 7, 14), note="", by=None)
+    # 50.00 less the gift cards are 40.00, of which 40.00 / 1.21 = 33.05 are no tax.
+    shown = text_of(at_barona.get(f"/till/customers/{nameless.pk}/preview/?amount=50&gift_cards=10"))
+    assert "€33.05, 1 point per €1 33" in shown
+    receipt = text_of(at_barona.get(save(at_barona, nameless, "50", gift_cards="10")["Location"]))
+    assert "€33.05, 1 point per €1 33" in receipt
+
+
 def test_pending_points_repay_what_is_owed_at_once(
     nameless: Customer, barona_iela: Store, at_barona: Client, coffee: Reward, tuesday: time_machine.Traveller
 ) -> None:
