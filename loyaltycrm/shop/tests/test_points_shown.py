@@ -237,6 +237,23 @@ def test_points_of_a_rule_that_end_apart_open_with_the_others_of_their_visit(
     assert "Can be used from: 28 July 2026 −40 Balance before 0 New balance 0 points" in receipt
 
 
+def test_points_that_wait_or_never_end_are_told_beside_the_balance(
+    nameless: Customer, barona_iela: Store, admin: User, signed_in: SignedIn, tuesday: time_machine.Traveller
+) -> None:
+    rules = deepcopy(SHIPPED)
+    rules["earning"]["pending_days"] = 14
+    rules["expiry"]["earned"] = {"policy": "never"}
+    add_version(rules=rules, starts_on=date(2026, 7, 14), note="", by=None)
+    record_visit(customer=nameless, store=barona_iela, net_cents=15_00, by=None)
+    waiting = text_of(signed_in(admin).get(f"/customers/{nameless.pk}/"))
+    assert "Balance 0 points 15 points can be used from: 28 July 2026" in waiting
+    assert "None of the usable points end" not in waiting
+    tuesday.move_to(datetime(2026, 7, 28, 9, tzinfo=UTC))
+    assert "Balance 15 points None of the usable points end." in text_of(
+        signed_in(admin).get(f"/customers/{nameless.pk}/")
+    )
+
+
 def test_beside_the_rate_stands_the_money_that_earns_points(
     nameless: Customer, barona_iela: Store, at_barona: Client, tuesday: time_machine.Traveller
 ) -> None:
