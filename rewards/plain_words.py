@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from datetime import date
 from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from loyaltycrm.lib.formats import decimal_number, money, number, points, short_month
+from loyaltycrm.lib.formats import day_and_month, money, number, points
 from loyaltycrm.lib.translated import pick
 from rewards.benefit_words import discount_in_words, membership_in_words
+from rewards.benefits.words import share_in_words
 from rewards.programme import Programme
 from rewards.programme.schema import (
     DaysAfterActivity,
@@ -110,10 +111,9 @@ def base_in_words(programme: Programme) -> list[str]:
     if base.tax == "with":
         sentences.append(_("Tax counts."))
     elif base.tax_basis_points:
-        rate = decimal_number(Decimal(base.tax_basis_points) / 100, 0 if base.tax_basis_points % 100 == 0 else 2)
         sentences.append(
-            _("Tax does not count: what the till names, or else %(rate)s percent contained in the price.")
-            % {"rate": rate}
+            _("Tax does not count: what the till names, or else %(share)s contained in the price.")
+            % {"share": share_in_words(base.tax_basis_points)}
         )
     else:
         sentences.append(_("Tax that the till names does not count."))
@@ -165,11 +165,12 @@ def policy_in_words(policy: Policy) -> str:
             policy.days,
         ) % {"days": number(policy.days)}
     if isinstance(policy, FixedDate):
-        day = {"day": policy.day, "month": short_month(policy.month), "days": number(policy.at_least_days)}
+        # A leap year, which has every day that can be chosen.
+        day = {"date": day_and_month(date(2000, policy.month, policy.day)), "days": number(policy.at_least_days)}
         return (
             ngettext(
-                "Points end on this day of the year: %(day)s %(month)s, the first that leaves at least %(days)s day.",
-                "Points end on this day of the year: %(day)s %(month)s, the first that leaves at least %(days)s days.",
+                "Points end on this day of the year: %(date)s, the first that leaves at least %(days)s day.",
+                "Points end on this day of the year: %(date)s, the first that leaves at least %(days)s days.",
                 policy.at_least_days,
             )
             % day
@@ -268,7 +269,7 @@ def _tier(level: TierLevel, tiers: Tiers, currency: str) -> str:
     }
     if level.privileges:
         owed = ", ".join(privilege_in_words(privilege) for privilege in level.privileges)
-        words = f"{words} {_('Is owed: %(privileges)s.') % {'privileges': owed}}"
+        words = " ".join([words, _("Is owed: %(privileges)s.") % {"privileges": owed}])
     return words
 
 

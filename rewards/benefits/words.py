@@ -101,7 +101,8 @@ def _percent_off(benefit: PercentOff, currency: str) -> str:
 def _and_at_most(sentence: str, cap_cents: int | None, currency: str) -> str:
     if cap_cents is None:
         return sentence
-    return f"{sentence} {_('At most %(amount)s.') % {'amount': money(cap_cents, currency)}}"
+    at_most = _("At most %(amount)s.") % {"amount": money(cap_cents, currency)}
+    return f"{sentence} {at_most}"
 
 
 def _volume_off(benefit: VolumeOff, currency: str) -> str:
@@ -151,7 +152,8 @@ def _points_multiplier(benefit: PointsMultiplier, currency: str) -> str:
     }
     if benefit.cap_points is None:
         return sentence
-    return f"{sentence} {_('At most %(points)s more.') % {'points': points(benefit.cap_points)}}"
+    at_most = _("At most %(points)s more.") % {"points": points(benefit.cap_points)}
+    return f"{sentence} {at_most}"
 
 
 def _bonus_points(benefit: BonusPoints, currency: str) -> str:

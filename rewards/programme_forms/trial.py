@@ -73,7 +73,7 @@ class TrialForm(DeskFormMixin, forms.Form):
         for row in self.rows:
             self.fields |= _line_fields(row)
         stores = list(Store.objects.values_list("code", "name"))
-        self.fields["store"].choices = [("", _("Any")), *stores]  # type: ignore[attr-defined]
+        self.fields["store"].choices = [("", _("Any store")), *stores]  # type: ignore[attr-defined]
         if partners := list(Partner.objects.order_by("name", "pk").values_list("code", "name")):
             self.fields["partner"].choices = [("", _("None")), *partners]  # type: ignore[attr-defined]
         else:

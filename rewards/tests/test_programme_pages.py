@@ -135,7 +135,7 @@ def test_what_counts(browser: Client, draft: ProgrammeDraft) -> None:
     }  # fmt: skip
     assert (earning["rounding"], earning["pending_days"]) == ("nearest", 14)
     page = page_of(browser, "programme_draft", draft.pk)
-    assert "Tax does not count: what the till names, or else 21 percent contained in the price." in page
+    assert "Tax does not count: what the till names, or else 21% contained in the price." in page
     assert "Points can be used 14 days after the visit." in page
 
 

@@ -147,7 +147,7 @@ def test_how_long_points_last() -> None:
         )
     ] == [
         "Points are good for 180 days from the customer's last visit or use of points on, that day included.",
-        "Points end on this day of the year: 31 Dec, the first that leaves at least 90 days.",
+        "Points end on this day of the year: 31 December, the first that leaves at least 90 days.",
         "Points are good to the end of the month in which they are earned.",
         "Points are good to the end of the month that comes 12 months after they are earned.",
         "Points never expire.",

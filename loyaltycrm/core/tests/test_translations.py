@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ import polib
 import pytest
 from django.conf import settings
 from django.utils import translation
+from django.utils.dates import MONTHS, MONTHS_3, WEEKDAYS, WEEKDAYS_ABBR
 from django.utils.translation import ngettext
 
 from loyaltycrm.core.knobs import Knob, Unit
@@ -23,6 +25,7 @@ from loyaltycrm.local.checking import production_like
 
 LANGUAGES = [code for code, _name in settings.LANGUAGES if code != "en"]
 ROOT = Path(settings.BASE_DIR)
+ASKING = {"_", "_lazy", *(f"{kind}gettext{lazy}" for kind in ("", "n", "p", "np") for lazy in ("", "_lazy"))}
 PLACEHOLDER = re.compile(r"%\(\w+\)[a-z]|%[a-z]|\{\w*\}|</?\w+>")
 Key = tuple[str | None, str, str]
 
@@ -85,6 +88,14 @@ def test_nothing_is_shouted_and_no_space_is_lost(texts: polib.POFile) -> None:
         if "!" in form or edges.findall(form) != edges.findall(entry.msgid)
     ]
     assert wrong == []
+
+
+def test_no_text_of_ours_stands_in_the_way_of_a_name_in_the_calendar(texts: polib.POFile) -> None:
+    """The framework translates months and weekdays; a text of ours that reads the same (may) would replace theirs."""
+    names = [*MONTHS.values(), *MONTHS_3.values(), *WEEKDAYS.values(), *WEEKDAYS_ABBR.values()]
+    with translation.override("en"):
+        taken = {str(name) for name in names} | {str(name).capitalize() for name in names}
+    assert [entry.msgid for entry in texts if entry.msgctxt is None and entry.msgid in taken] == []
 
 
 def test_what_ships_compiled_is_what_the_source_says(code: str, texts: polib.POFile) -> None:
@@ -154,6 +165,21 @@ def test_the_plural_rule_of_the_texts_is_that_of_the_formats() -> None:
             for count in range(1200):
                 expected = days[names.index(plural_form(count, language))]
                 assert ngettext("%(count)s day", "%(count)s days", count) == expected, (language, count)
+
+
+def test_no_text_stands_inside_an_f_string() -> None:
+    """There `make texts` does not find it."""
+    found = [
+        f"{path.relative_to(ROOT)}:{call.lineno}"
+        for app in ("customers", "feedback", "loyaltycrm", "rewards")
+        for path in sorted((ROOT / app).rglob("*.py"))
+        if "tests" not in path.parts
+        for string in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(string, ast.JoinedStr)
+        for call in ast.walk(string)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ASKING
+    ]
+    assert found == []
 
 
 @pytest.mark.skipif(shutil.which("xgettext") is None, reason="gettext is not installed")

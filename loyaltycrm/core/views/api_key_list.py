@@ -14,7 +14,7 @@ from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext, gettext_lazy
+from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from loyaltycrm.core.access import asks_password_again, person
@@ -41,7 +41,10 @@ class KeyFilter(django_filters.FilterSet):
         label=gettext_lazy("Used in"), choices=KeyKind.choices, empty_label=gettext_lazy("All")
     )
     scope = django_filters.ChoiceFilter(
-        label=gettext_lazy("May"), choices=Scope.choices, method="by_scope", empty_label=gettext_lazy("Anything")
+        label=pgettext_lazy("what a key may", "May"),
+        choices=Scope.choices,
+        method="by_scope",
+        empty_label=gettext_lazy("Anything"),
     )
     state = django_filters.ChoiceFilter(
         label=gettext_lazy("Key"), choices=list(STATES.items()), empty_label=gettext_lazy("All")

@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST
 
 from loyaltycrm.core.access import asks_password_again, person
@@ -41,7 +41,7 @@ class KeyForm(DeskFormMixin, forms.Form):
         help_text=gettext_lazy("Visits and consents that come through it are shown as coming from there."),
     )
     scopes = forms.MultipleChoiceField(
-        label=gettext_lazy("May"), choices=Scope.choices, widget=forms.CheckboxSelectMultiple
+        label=pgettext_lazy("what a key may", "May"), choices=Scope.choices, widget=forms.CheckboxSelectMultiple
     )
     person = forms.ModelChoiceField(
         label=gettext_lazy("Only used by"),

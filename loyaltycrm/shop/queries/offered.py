@@ -58,7 +58,7 @@ def offers_of(customer: Customer, *, is_whole: bool) -> list[ShownOffer]:
     found = [
         ShownOffer(
             run.offer.name,
-            f"{pick(run.benefit_names)} · {_('Sent by hand')}",
+            " · ".join([pick(run.benefit_names), _("Sent by hand")]),
             str(run.get_status_display()),
             run.note,
         )
@@ -70,7 +70,7 @@ def offers_of(customer: Customer, *, is_whole: bool) -> list[ShownOffer]:
             status = str(delivery.voucher.get_status_display())
         else:
             status = str(delivery.get_reason_display() if delivery.reason else delivery.get_status_display())
-        gives = f"{pick(given_by(delivery).names)} · {_('until %(day)s') % {'day': until}}"
+        gives = " · ".join([pick(given_by(delivery).names), _("until %(day)s") % {"day": until}])
         found.append(ShownOffer(delivery.run.offer.name, gives, status, why.get(delivery.pk, "")))
     return found
 
