@@ -92,8 +92,10 @@ def test_a_receipt_is_a_visit_with_its_points(shop: Shop) -> None:
 def test_a_till_that_writes_only_what_was_paid_is_taken(shop: Shop, tmp_path: Path) -> None:
     columns = ("receipt_id", "customer_id", "store_id", "purchased_at", "net_amount", "refund_of")
     rows = [("R1", "A", "S1", MONDAY, "20.00", ""), ("R2", "A", "S1", TUESDAY, "-5.00", "R1")]
+    rows.append(("R3", "A", "S1", MONDAY, "-7.00", ""))
     told = imported("import_visits", write_table(tmp_path / "paid.csv", columns, rows))
-    assert told.counts("purchases") == {"accepted": 2}
+    assert told.counts("purchases") == {"accepted": 2, "refused": 1}
+    assert told.refusals("purchases") == [(4, "net_amount")]
     visit = Visit.objects.get()
     assert (visit.gross_cents, visit.discount_cents, visit.net_cents) == (2000, 0, 2000)
     assert Refund.objects.get().net_cents == 500

@@ -296,7 +296,7 @@ def _build(row: Mapping[str, Any]) -> tuple[Any, ...]:
         )
     if refund_of is None:
         for name, cents in (("gross_amount", gross), ("discount_amount", discount), ("net_amount", net)):
-            if cents < 0:
+            if cents < 0 and name in row:
                 raise RowRefused(name, _("Is negative on a sale. If it is a refund, name the receipt that it is of."))
     elif net >= 0 or gross > 0 or discount > 0:
         raise RowRefused(
