@@ -1,9 +1,10 @@
-// A till that nobody touches locks itself; what was on the screen is not shown by going back.
+// A till that nobody touches locks itself; what was on the screen is not shown by going back, nor in another tab.
 "use strict";
 
 (() => {
   const CHECK_MS = 5_000;
   const WARNING_MS = 60_000;
+  const ASK_AFTER_MS = [0, 1_000, 3_000, 10_000];
   const idleMs = Number(document.querySelector("[data-idle-seconds]")?.dataset.idleSeconds) * 1000;
   const form = document.getElementById("lock");
   if (!idleMs || !form) return;
@@ -43,8 +44,34 @@
     soon.hidden = left > Math.min(WARNING_MS, idleMs / 2);
     if (left > 0 || over) return;
     over = true;
+    tellOthers();
     form.submit();
   };
+
+  const isLocked = async () => {
+    const request = { cache: "no-store", headers: { "X-Refresh": "1" } };
+    return Boolean((await fetch(form.dataset.here, request).catch(() => null))?.redirected);
+  };
+
+  // Locking one tab locks them all. The others hear of it when the button is pressed, so they ask until it is done.
+  const tellOthers = () => {
+    try {
+      localStorage.setItem("locked-at", Date.now());
+    } catch {
+      // Then each tab stands for itself.
+    }
+  };
+  form.addEventListener("submit", tellOthers);
+  window.addEventListener("storage", (event) => {
+    if (event.key !== "locked-at" || over) return;
+    for (const wait of ASK_AFTER_MS) {
+      setTimeout(async () => {
+        if (over || !(await isLocked())) return;
+        over = true;
+        location.replace(form.action);
+      }, wait);
+    }
+  });
 
   for (const kind of ["keydown", "pointerdown", "input"]) document.addEventListener(kind, stay, { passive: true });
   setInterval(look, CHECK_MS);
@@ -53,7 +80,6 @@
   window.addEventListener("pageshow", async (event) => {
     const [entry] = performance.getEntriesByType("navigation");
     if (!event.persisted && entry?.type !== "back_forward") return;
-    const answer = await fetch(form.dataset.here, { cache: "no-store", headers: { "X-Refresh": "1" } }).catch(() => null);
-    if (answer?.redirected) location.reload();
+    if (await isLocked()) location.reload();
   });
 })();

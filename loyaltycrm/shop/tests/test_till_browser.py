@@ -262,6 +262,17 @@ def a_tab_in_use_keeps_the_others_open(page: Page) -> None:
     other.close()
 
 
+def test_locking_one_tab_takes_the_customer_off_the_others(shop: Customer, open_till: OpenTill) -> None:
+    page = open_till()
+    other = page.context.new_page()
+    other.goto(f"/till/customers/{shop.pk}/")
+    expect(other.locator("#customer-facts")).to_be_visible()
+    page.get_by_role("button", name="Log out").click()
+    page.wait_for_url("**/accounts/login/**")
+    other.wait_for_url("**/accounts/login/**")
+    expect(other.get_by_text("Bērziņa")).to_have_count(0)
+
+
 def test_the_whole_way_without_scripts(shop: Customer, open_till: OpenTill) -> None:
     page = open_till(java_script_enabled=False)
     before = visits_of(shop)
