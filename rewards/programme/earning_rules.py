@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from customers.actions.visits import LARGEST_VISIT_CENTS
+from loyaltycrm.lib.translated import pick
 from rewards.models.posting import LARGEST_POSTING_POINTS
 from rewards.parts import Cents, Clock, Day, Key, Names, Strict, Word, Words
 
@@ -137,6 +138,11 @@ class EarningRule(Strict):
     cap: Cap | None = None
     budget_points: Annotated[int, Field(ge=1, le=10**15)] | None = None
 
+    @property
+    def told(self) -> str:
+        """The rule for whoever reads of it on a page or looks for it in a file: its name and its key."""
+        return f"{pick(self.names)} ({self.key})"
+
 
 class Earning(Strict):
     """Rules in stacking order: each adds to what those above it gave. Rounded once, at the end.
@@ -162,7 +168,7 @@ class Earning(Strict):
         if "times" in kinds and "per_amount" in kinds[kinds.index("times") :]:
             late = rules[kinds.index("times") + kinds[kinds.index("times") :].index("per_amount")]
             raise ValueError(
-                _("Multipliers come after points per amount. Move %(key)s above them.") % {"key": late.key}
+                _("Multipliers come after points per amount. Move %(key)s above them.") % {"key": late.told}
             )
         if _most_of(rules) > LARGEST_POSTING_POINTS:
             raise ValueError(_("The largest visit would earn more points than can be recorded. Give fewer points."))

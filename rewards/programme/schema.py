@@ -185,6 +185,6 @@ class Rules(Strict):
             if unknown := next((key for key in rule.when.tiers if key not in known), None):
                 raise ValueError(
                     _("Rule %(rule)s asks for tier %(tier)s, which is not among the tiers. Add it or choose another.")
-                    % {"rule": rule.key, "tier": unknown}
+                    % {"rule": rule.told, "tier": unknown}
                 )
         return self

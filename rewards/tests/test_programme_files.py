@@ -200,7 +200,7 @@ def test_what_this_shop_does_not_have_yet_is_named(tmp_path: Path) -> None:
         ),
         (
             lambda d: d["rules"]["earning"]["rules"][2]["when"].update(tiers=["platinum"]),
-            "asks for tier platinum, which is not among the tiers.",
+            "Rule Half as much again for bread, gold (bread_gold) asks for tier platinum, which is not among",
         ),
     ],
 )

@@ -281,7 +281,9 @@ def test_rules_are_ordered_and_removed(browser: Client, draft: ProgrammeDraft) -
     refused = browser.post(
         reverse("rewards:draft_rule_up", args=[draft.pk, "weekend"]), {"idempotency_key": str(uuid4())}, follow=True
     )
-    assert "Multipliers come after points per amount." in words_of(refused)
+    why = words_of(refused)
+    assert "Multipliers come after points per amount. Move Points for what is paid (rate) above them." in why
+    assert "earning.rules" not in why
     save(browser, "draft_rule_remove", draft, "hello")
     assert keys_of(draft) == ["bread", "rate", "weekend"]
     gone = browser.post(

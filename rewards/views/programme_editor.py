@@ -16,7 +16,7 @@ from loyaltycrm.core.forms import one_time_key
 from loyaltycrm.core.permissions import Permission, permission
 from rewards.actions.programme import change_rules
 from rewards.models import ProgrammeDraft
-from rewards.programme_checks import checked_rules
+from rewards.programme_checks import WrongRules, checked_rules
 from rewards.programme_edits import moved, without_level, without_rule
 from rewards.programme_forms import (
     BaseForm,
@@ -137,7 +137,10 @@ def _change(
         listed = shown.rules["earning"]["rules"] if among == "earning" else shown.rules["tiers"]["levels"]
         if all(each["key"] != key for each in listed):
             raise Refused(_("That is not in the draft any more. Read the draft again."))
-        return _save(shown, shown.revision, change(shown.rules), request)
+        try:
+            return _save(shown, shown.revision, change(shown.rules), request)
+        except WrongRules as wrong:
+            raise Refused("\n".join(text for _path, text in wrong.problems)) from wrong
 
     scope = f"change draft {shown.pk}:{person(request).pk}"
     sent = posted(request)

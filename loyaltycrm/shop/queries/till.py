@@ -268,9 +268,9 @@ def receipt_of(visit: Visit) -> Receipt:
     points = posting.points if posting else 0
     today = visit.store.business_date()
     now = balance_of(visit.customer, today).available
-    own, later = _pending_from(posting, today) if posting else ([], 0)
+    own, besides = _not_usable(posting, today) if posting else ([], 0)
     pending = sum(lot.remaining for lot in own)
-    since = _change_since(posting) - later if posting else 0
+    since = _change_since(posting) - besides if posting else 0
     undone = -points if visit.voided_at else 0
     before = now - since - points + pending
     mail = CustomerMail.objects.filter(visit=visit).first()
@@ -317,13 +317,16 @@ def receipts_of(number: str, user: User) -> list[Visit]:
     return list(found.order_by(F("voided_at").asc(nulls_first=True), "-occurred_at")[:LATEST]) if number else []
 
 
-def _pending_from(posting: Posting, day: date) -> tuple[list[Lot], int]:
-    """The lots of this posting if its points cannot be used yet, and the pending points of later postings."""
-    pending = list(
-        Lot.objects.held_on(day).filter(account=posting.destination_id, available_on__gt=day, posting__gte=posting.pk)
-    )
-    own = [lot for lot in pending if lot.posting_id == posting.pk]
-    return own, sum(lot.remaining for lot in pending if lot not in own)
+def _not_usable(posting: Posting, day: date) -> tuple[list[Lot], int]:
+    """The lots of this posting if its points cannot be used yet, and how many points cannot be used besides that later
+    postings brought or that ended since without a posting of it."""
+    waits = Q(available_on__gt=day, posting__gte=posting.pk)
+    ended = Q(good_through__lt=day) & (Q(posting__gt=posting.pk) | Q(good_through__gte=posting.business_date))
+    lots = list(Lot.objects.filter(waits | ended, account=posting.destination_id, remaining__gt=0))
+    own = [
+        lot for lot in lots if lot.posting_id == posting.pk and day < lot.available_on <= (lot.good_through or date.max)
+    ]
+    return own, sum(lot.remaining for lot in lots if lot not in own)
 
 
 def _change_since(posting: Posting) -> int:

@@ -18,6 +18,7 @@ from django.urls import reverse
 from customers.models import Customer
 from loyaltycrm.core.models import Store, User
 from loyaltycrm.shop.queries.lots import LotRow, lots_of, rows_of
+from loyaltycrm.shop.queries.till import receipt_of
 from loyaltycrm.shop.tests.conftest import save, text_of
 from loyaltycrm.shop.views.lots import LOTS_PER_PAGE
 from rewards.actions.earning import record_visit, refund_visit
@@ -82,6 +83,20 @@ def test_a_lapsed_lot_is_told_as_expired_before_and_after_the_sweep(
     assert [(row.points, row.left, row.gone) for row in rows(nameless, admin, on=day, ended=True)] == [
         (40, 0, "40 expired")
     ]
+
+
+@pytest.mark.parametrize("swept", [False, True])
+def test_a_receipt_counts_points_that_ended_since_before_and_after_the_sweep(
+    nameless: Customer, barona_iela: Store, tuesday: time_machine.Traveller, swept: bool
+) -> None:
+    record_visit(customer=nameless, store=barona_iela, net_cents=30_00, receipt_id="A1", by=None)
+    tuesday.shift(timedelta(days=1))
+    visit = record_visit(customer=nameless, store=barona_iela, net_cents=40_00, receipt_id="A2", by=None).visit
+    tuesday.move_to(datetime(2027, 7, 15, 9, tzinfo=UTC))
+    if swept:
+        assert sweep_expired() == 2
+    receipt = receipt_of(visit)
+    assert (receipt.before, receipt.points, receipt.since, receipt.now) == (30, 40, -70, 0)
 
 
 def test_points_that_repaid_what_was_owed_say_so(
