@@ -24,6 +24,7 @@ from rewards.models import Adjustment, AdjustmentReason, Posting
 from rewards.queries import balance_of
 from rewards.tests.adjustments import adjust, second_manager
 from rewards.tests.drafts import handed_in, worth
+from rewards.tests.rules import in_force, rules_of
 
 pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
@@ -255,6 +256,19 @@ def test_a_visit_is_voided_from_the_timeline_with_its_effect_shown(
     assert address not in profile
     assert "Someone else&#x27;s card" in profile
     assert not Visit.objects.standing().exists()
+
+
+def test_points_that_wait_are_told_before_a_visit_is_voided(
+    nameless: Customer, barona_iela: Store, dace: User, signed_in: SignIn
+) -> None:
+    rules = rules_of()
+    rules["earning"]["pending_days"] = 14
+    in_force(rules)
+    visit = record_visit(customer=nameless, store=barona_iela, net_cents=10_00, by=None).visit
+    points = balance_of(nameless).pending
+    page = shown(signed_in(dace).get(f"/visits/{visit.pk}/void/"))
+    assert points > 0
+    assert f"Balance: 0 before, 0 after Points that cannot be used yet: {points} before, 0 after" in page
 
 
 def test_a_visit_of_another_store_is_not_there(

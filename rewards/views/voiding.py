@@ -86,6 +86,9 @@ def _of_points(before: Standing, after: Standing) -> list[str]:
         _("Balance: %(before)s before, %(after)s after")
         % {"before": formats.number(before.balance.available), "after": formats.number(after.balance.available)}
     ]
+    if after.balance.pending != before.balance.pending:
+        waiting = {"before": formats.number(before.balance.pending), "after": formats.number(after.balance.pending)}
+        lines.append(_("Points that cannot be used yet: %(before)s before, %(after)s after") % waiting)
     if after.balance.arrears > before.balance.arrears:
         owed = formats.points(after.balance.arrears)
         lines.append(_("Owed after it: %(points)s. The next visits repay it.") % {"points": owed})
