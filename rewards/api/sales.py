@@ -85,7 +85,10 @@ class SaleBody(Body):
         return self.net_cents
 
     def check(self) -> None:
-        """Raise `ApiError` for lines that do not add up and for a partner that there is not."""
+        """Raise `ApiError` for lines that do not add up, parts larger than the whole, a partner that there is not."""
+        for part in ("paid_with_points_cents", "tax_cents"):
+            if (getattr(self, part) or 0) > self.net_cents:
+                raise invalid_field(part, _("Enter no more than the amount paid"))
         if self.lines and sum(line.net_cents for line in self.lines) != self.before_codes_cents:
             raise ApiError(422, "lines_do_not_add_up", _("The lines do not add up to what was paid."), field="lines")
         if self.partner:
