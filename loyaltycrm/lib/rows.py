@@ -181,6 +181,12 @@ def _blocks(file: Any) -> Iterator[bytes]:
         yield rest
 
 
+# How pictures, documents and web pages begin, in small letters; the last are what some programs call XLS.
+_NO_TABLES: Final = (
+    b"\x89png", b"\xff\xd8\xff", b"gif8", b"%pdf", b"{\\rtf", b"<!doctype", b"<html", b"<table", b"<?xml",
+)  # fmt: skip
+
+
 def _refuse_other_formats(path: Path, start: bytes) -> None:
     if start.startswith((b"\xff\xfe", b"\xfe\xff")) or start[1:2] == b"\x00":
         raise UnreadableFile(_("%(file)s is in UTF-16. Save it as CSV in UTF-8.") % {"file": path.name})
@@ -192,6 +198,9 @@ def _refuse_other_formats(path: Path, start: bytes) -> None:
         raise UnreadableFile(words % {"file": path.name})
     if start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ")):
         raise UnreadableFile(_("%(file)s is compressed. Unpack it first.") % {"file": path.name})
+    if start[:200].lstrip().lower().startswith(_NO_TABLES):
+        words = _("%(file)s is a picture, a document or a web page. Save its table as XLSX, or as CSV in UTF-8.")
+        raise UnreadableFile(words % {"file": path.name})
 
 
 def _is_utf8(line: bytes) -> bool:

@@ -128,6 +128,9 @@ def test_columns_of_a_returned_file_are_known(tmp_path: Path) -> None:
         ("id,name\n1,a\n".encode("utf-16-le"), "UTF-16"),
         (b"PK\x03\x04xl/workbook.xml", "workbook"),
         (b"\x1f\x8b\x08\x00", "compressed"),
+        (b"\x89PNG\r\n\x1a\n\x00\x00,\n", "a picture"),
+        (b"%PDF-1.7\n%\xe2\xe3\n", "a document"),
+        (b"\r\n<HTML><table><tr><td>id</td></tr></table>\n", "a web page"),
     ],
 )
 def test_a_file_that_cannot_be_read_says_why_in_one_sentence(tmp_path: Path, content: bytes, words: str) -> None:
