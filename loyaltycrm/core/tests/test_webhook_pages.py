@@ -172,6 +172,9 @@ def test_one_delivery_shows_the_message_and_each_answer_as_text(office: Client, 
     assert "<b>the till" not in shown
     assert "&quot;ticket_kind&quot;: &quot;complaint&quot;" in shown
     assert "No answer came in time." in text_of(office, "webhook_delivery", things["dead_event"])
+    for language, letter in (("lv", "Vēstule"), ("ru", "Письмо")):
+        office.post(reverse("core:language"), {"language": language})
+        assert f">{letter}<" not in text_of(office, "webhook_delivery", things["refused_event"])
 
 
 def test_one_is_sent_again(office: Client, things: dict[str, int]) -> None:
