@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import time
 
-from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from customers.models import PaymentMethod, VisitChannel
 from loyaltycrm.core.models import Store
-from loyaltycrm.lib.formats import EN_DASH, clock, money, points, short_date
+from loyaltycrm.lib.formats import EN_DASH, clock, money, points, short_date, weekdays
 from loyaltycrm.lib.translated import pick
 from rewards.benefits.words import factor_in_words
 from rewards.models import Partner
@@ -132,7 +131,7 @@ def _place_and_time(when: When, terms: Terms) -> Iterator[str]:
         names = ", ".join(str(VisitChannel(channel).label) for channel in when.channels)
         yield _("where the visit is recorded (%(names)s)") % {"names": names}
     if when.weekdays:
-        yield _("weekdays (%(names)s)") % {"names": ", ".join(str(WEEKDAYS[day]) for day in sorted(when.weekdays))}
+        yield _("weekdays (%(names)s)") % {"names": weekdays(when.weekdays)}
     if when.from_time is not None or when.until_time is not None:
         start, end = when.from_time or time(0), when.until_time
         yield _("hours (%(hours)s)") % {"hours": f"{clock(start)}{EN_DASH}{clock(end) if end else '24:00'}"}

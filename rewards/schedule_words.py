@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -16,7 +15,7 @@ def schedule_in_words(offer: Offer) -> str:
     if offer.schedule == Schedule.ONCE and offer.once_on:
         return _("Once: %(day)s, %(time)s") % {"day": formats.short_date(offer.once_on), "time": at}
     if offer.schedule == Schedule.WEEKLY:
-        return _("Every week: %(weekday)s, %(time)s") % {"weekday": WEEKDAYS[offer.day], "time": at}
+        return _("Every week: %(weekday)s, %(time)s") % {"weekday": formats.weekdays([offer.day]), "time": at}
     if offer.schedule == Schedule.EVENT:
         return _("%(event)s: %(when)s, %(time)s") % {
             "event": OfferEvent(offer.event).label,

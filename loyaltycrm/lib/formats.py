@@ -6,6 +6,7 @@ the active language unless told otherwise. Amounts are integers in minor units (
 """
 
 import re
+from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta, tzinfo
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, Literal
@@ -212,6 +213,13 @@ def day_heading(day: date, today: date, language: str | None = None) -> str:
             name = str(WEEKDAYS[day.weekday()]).capitalize()
     shown = day_and_month(day, language) if day.year == today.year else short_date(day, language)
     return f"{name}, {shown}"
+
+
+def weekdays(days: Iterable[int], language: str | None = None) -> str:
+    """Days of the week inside a sentence, Monday being 0: "Saturday, Sunday", "суббота, воскресенье"."""
+    with translation.override(language_of(language)):
+        names = ", ".join(str(WEEKDAYS[day]) for day in sorted(set(days)))
+    return names if language_of(language) == "en" else names.lower()
 
 
 def duration(length: timedelta, language: str | None = None) -> str:

@@ -6,11 +6,10 @@ from abc import abstractmethod
 from enum import Enum
 from typing import Annotated, Any, ClassVar, Final
 
-from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext as _
 from pydantic import Field
 
-from loyaltycrm.lib.formats import money
+from loyaltycrm.lib.formats import money, weekdays
 from rewards.benefits.kinds import BenefitKind
 from rewards.benefits.sale import Given, Goods, NamesOfStores, NotNow, Outcome, Sale, by_code, matches
 from rewards.parts import Cents, Strict, Words, folded
@@ -95,7 +94,7 @@ class Terms(Strict):
         if self.stores and folded(store) not in {folded(code) for code in self.stores}:
             return _("Only in other stores: %(stores)s.") % {"stores": named(self.stores)}
         if self.weekdays and weekday not in self.weekdays:
-            return _("Not today. Its days: %(days)s.") % {"days": weekdays_in_words(self.weekdays)}
+            return _("Not today. Its days: %(days)s.") % {"days": weekdays(self.weekdays)}
         return ""
 
     def _refusal(self, sale: Sale) -> NotNow | None:
@@ -109,11 +108,6 @@ def too_small(least_cents: int, sale: Sale) -> NotNow:
     """That the visit is smaller than it has to be."""
     least = money(least_cents, sale.currency)
     return NotNow(_("It needs a visit of %(least)s or more.") % {"least": least})
-
-
-def weekdays_in_words(weekdays: list[int]) -> str:
-    """Monday, Thursday."""
-    return ", ".join(str(WEEKDAYS[day]) for day in sorted(set(weekdays)))
 
 
 class WorkedOut(Terms):

@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from loyaltycrm.lib.formats import decimal_number, money, number, percent, points
+from loyaltycrm.lib.formats import decimal_number, money, number, percent, points, weekdays
 from rewards.benefits.computed import (
     FREE,
     BonusPoints,
@@ -33,7 +33,7 @@ from rewards.benefits.promised import (
     LowInterestFinancing,
     Promised,
 )
-from rewards.benefits.terms import OfGoods, Terms, weekdays_in_words
+from rewards.benefits.terms import OfGoods, Terms
 from rewards.places import stores_in_words
 
 
@@ -62,7 +62,7 @@ def conditions_in_words(benefit: Terms, currency: str) -> list[str]:
     if benefit.stores:
         found.append(_("Only in these stores: %(stores)s.") % {"stores": stores_in_words(benefit.stores)})
     if benefit.weekdays:
-        found.append(_("Only on these days: %(days)s.") % {"days": weekdays_in_words(benefit.weekdays)})
+        found.append(_("Only on these days: %(days)s.") % {"days": weekdays(benefit.weekdays)})
     if isinstance(benefit, Promised) and benefit.within_days:
         words = ngettext("We do it within %(count)s day.", "We do it within %(count)s days.", benefit.within_days)
         found.append(words % {"count": number(benefit.within_days)})

@@ -151,6 +151,14 @@ def test_numbers_use_the_active_language_and_english_for_any_other() -> None:
         assert formats.amount_in_field(2490) == "24.90"
 
 
+def test_days_of_the_week_stand_inside_a_sentence() -> None:
+    assert [formats.weekdays([6, 5, 5], language) for language in ("en", "lv", "ru")] == [
+        "Saturday, Sunday",
+        "sestdiena, svētdiena",
+        "суббота, воскресенье",
+    ]
+
+
 def test_day_headings_name_today_yesterday_or_the_weekday() -> None:
     assert formats.day_heading(DAY, DAY, "en") == "Today, 14 July"
     assert formats.day_heading(date(2026, 7, 13), DAY, "en") == "Yesterday, 13 July"
