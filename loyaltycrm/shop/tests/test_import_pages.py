@@ -192,6 +192,9 @@ def test_starting_asks_for_the_password_and_takes_the_checked_rows(dace: User, s
     part = client.get(address, headers={"HX-Request": "true"})
     assert "HX-Refresh" not in part
     assert "<html" not in part.content.decode()
+    for language, opt_out in (("lv", "Atteikties"), ("ru", "Отказаться")):
+        client.post(reverse("core:language"), {"language": language})
+        assert opt_out not in client.get(address).content.decode()
     client.post(f"{address}stop/")
     assert client.get(address, headers={"HX-Request": "true"})["HX-Refresh"] == "true"
     job.refresh_from_db()
