@@ -131,6 +131,9 @@ def test_renewing_shows_a_new_secret_once(office: Client, barona_iela: Store) ->
     (secret,) = re.findall(r"<code>(lcrm_[^<]+)</code>", shown)
     renewed = ApiKey.objects.get()
     assert (renewed.secret_hash, renewed.previous_hash) == (hash_token(secret), key.secret_hash)
+    for language, told in (("lv", "Noslēpums atjaunots"), ("ru", "Секрет обновлён")):
+        office.post("/preferences/language/", {"language": language})
+        assert told in text_of(office.get(f"/settings/keys/{key.pk}/"))
 
 
 def names(answer: Any) -> list[str]:
