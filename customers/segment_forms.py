@@ -79,7 +79,7 @@ class FactsForm(DeskFormMixin, forms.Form):
         for key, fact in self.asked.items():
             least, most = cleaned.get(f"{key}_least"), cleaned.get(f"{key}_most")
             if isinstance(fact, Number) and least is not None and most is not None and least > most:
-                self.add_error(f"{key}_most", _("Enter at least as much as before it."))
+                self.add_error(f"{key}_most", _("The upper limit must not be below the lower one."))
         return cleaned
 
     def definition(self) -> Definition:
