@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from customers.actions.importing.receipts import key_of
+from customers.actions.importing.receipts import amounts_of, key_of
 from loyaltycrm.core.imports import ImportRun, RowRefused, Shape, Stage, chunks_of, differs_from_known, unhurried
 from loyaltycrm.lib import cells
 from loyaltycrm.lib.faults import crash_point
@@ -132,12 +132,7 @@ def shape() -> Shape:
 
 
 def _build(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    net, discount = row["net_amount"], row.get("discount_amount") or 0
-    gross = row.get("gross_amount", net + discount)
-    if gross - discount != net:
-        raise RowRefused(
-            "net_amount", _("Is not the amount before discount less the discount. Check the three amounts.")
-        )
+    gross, discount, net = amounts_of(row)
     try:
         key = key_of(row["receipt_id"])
     except cells.BadCell as bad:

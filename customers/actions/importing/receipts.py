@@ -247,6 +247,20 @@ def write_refunds(chunk: int, rows: list[int], *, by: User | None) -> None:
             raise RowsTaken
 
 
+def amounts_of(row: Mapping[str, Any]) -> tuple[int, int, int]:
+    """What a row says in cents: before its discount, the discount, and what was paid.
+
+    Raises `RowRefused` where the three do not agree.
+    """
+    net, discount = row["net_amount"], row.get("discount_amount") or 0
+    gross = row.get("gross_amount", net + discount)
+    if gross - discount != net:
+        raise RowRefused(
+            "net_amount", _("Is not the amount before discount less the discount. Check the three amounts.")
+        )
+    return gross, discount, net
+
+
 def shape(partner: Callable[[str], str] = _ANY_CODE, *, only_refunds: bool = False) -> Shape:
     """The columns of a file of receipts, or of one where all of them are refunds, and how each is read.
 
@@ -287,13 +301,8 @@ def _build_refund(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _build(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    net, discount = row["net_amount"], row.get("discount_amount") or 0
-    gross = row.get("gross_amount", net + discount)
+    gross, discount, net = amounts_of(row)
     refund_of = row.get("refund_of")
-    if gross - discount != net:
-        raise RowRefused(
-            "net_amount", _("Is not the amount before discount less the discount. Check the three amounts.")
-        )
     if refund_of is None:
         for name, cents in (("gross_amount", gross), ("discount_amount", discount), ("net_amount", net)):
             if cents < 0 and name in row:
